@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The reference server: a small document store."""

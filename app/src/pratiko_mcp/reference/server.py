@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""The reference server: documents in DynamoDB, files in S3, as tools of an MCP server.
+
+Configured by MCP_TABLE (documents) and MCP_BUCKET (files). Without MCP_TABLE documents live in memory, which is
+for trying it on one machine and refused on Lambda; without MCP_BUCKET the file tools are left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+from pydantic import Field
+
+from ..settings import SettingsError
+from .files import Files, Link
+from .storage import Document, DynamoStorage, MemoryStorage, Storage, StorageError, Summary
+
+MAX_TEXT_BYTES = 300_000
+MAX_FILE_BYTES = 100 * 1024 * 1024
+ID_RULE = "Letters, digits, dot, dash and underscore, starting with a letter or digit; at most 128 characters."
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description=ID_RULE)]
+Title = Annotated[str, Field(min_length=1, max_length=200, description="At most 200 characters.")]
+Text = Annotated[str, Field(max_length=MAX_TEXT_BYTES, description=f"At most {MAX_TEXT_BYTES} bytes in UTF-8.")]
+ExpectedVersion = Annotated[
+    int | None,
+    Field(ge=0, description="Fail unless the stored document is at this version; 0 means that it must not exist yet."),
+]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many documents to return at most.")]
+After = Annotated[Id | None, Field(description="next_after of the previous page, to go on behind it.")]
+Query = Annotated[str, Field(min_length=2, max_length=200, description="Text to look for; case does not matter.")]
+ContentType = Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}$", description="For example application/pdf.")]
+FileSize = Annotated[int, Field(ge=1, le=MAX_FILE_BYTES, description="Exact size of the file in bytes.")]
+
+READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+
+
+@dataclass(frozen=True)
+class DocumentList:
+    """One page of documents. ``next_after`` is absent on the last page."""
+
+    documents: list[Summary]
+    next_after: str | None = None
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """Whether there was a document to delete."""
+
+    document_id: str
+    deleted: bool
+
+
+def make_storage(table: str | None, on_lambda: bool) -> Storage:
+    """Choose the backend.
+
+    :raises SettingsError: on Lambda without a table, where memory would lose documents silently
+    """
+    if table:
+        storage = DynamoStorage(table)
+        if on_lambda:
+            storage.connect()  # while the instance starts, when the processor is faster
+        return storage
+    if on_lambda:
+        raise SettingsError("MCP_TABLE", None, "the name of a DynamoDB table")
+    return MemoryStorage()
+
+
+@contextmanager
+def told_to_the_model() -> Iterator[None]:
+    """Let the caller read what went wrong: other exceptions reach it without their text."""
+    try:
+        yield
+    except StorageError as error:
+        raise ToolError(str(error)) from error
+
+
+def make_server(name: str, storage: Storage, files: Files | None) -> MCPServer:
+    """Build the server over its stores."""
+    server = MCPServer(name, instructions="A document store. Ids are chosen by the caller.")
+    add_document_tools(server, storage)
+    if files:
+        add_file_tools(server, files)
+    return server
+
+
+def add_document_tools(server: MCPServer, storage: Storage) -> None:
+    """Register the tools on documents."""
+
+    @server.tool(annotations=WRITES)
+    def save_document(document_id: Id, title: Title, text: Text, expected_version: ExpectedVersion = None) -> Summary:
+        """Create a document or replace it. Saving the same content again changes nothing."""
+        size = len(text.encode())
+        if size > MAX_TEXT_BYTES:
+            raise ToolError(
+                f"The text has {size} bytes, {MAX_TEXT_BYTES} are allowed. Split it into several documents."
+            )
+        with told_to_the_model():
+            return storage.save(document_id, title, text, expected_version).summary()
+
+    @server.tool(annotations=READS)
+    def get_document(document_id: Id) -> Document:
+        """Read a document with its text and version."""
+        with told_to_the_model():
+            document = storage.get(document_id)
+        if document is None:
+            raise ToolError(f"There is no document {document_id!r}. Find ids with list_documents or search_documents.")
+        return document
+
+    @server.tool(annotations=READS)
+    def list_documents(limit: Limit = 25, after: After = None) -> DocumentList:
+        """List documents in the order of their ids, without their texts."""
+        with told_to_the_model():
+            page = storage.page(limit, after)
+        return DocumentList(list(page.documents), page.next_id)
+
+    @server.tool(annotations=READS)
+    def search_documents(query: Query, limit: Limit = 25, after: After = None) -> DocumentList:
+        """Find documents by a part of their title or of the first 1,000 characters of their text.
+
+        A large store is searched piece by piece: as long as next_after is set, there may be more.
+        """
+        with told_to_the_model():
+            page = storage.page(limit, after, query.lower())
+        return DocumentList(list(page.documents), page.next_id)
+
+    @server.tool(annotations=WRITES)
+    def delete_document(document_id: Id, expected_version: ExpectedVersion = None) -> Deletion:
+        """Delete a document; deleting one that does not exist is no error."""
+        with told_to_the_model():
+            return Deletion(document_id, storage.delete(document_id, expected_version))
+
+
+def add_file_tools(server: MCPServer, files: Files) -> None:
+    """Register the tools on files."""
+
+    @server.tool(annotations=WRITES)
+    def create_upload_url(file_id: Id, content_type: ContentType, size_bytes: FileSize) -> Link:
+        """Get a link to upload a file with one HTTP PUT, valid for 15 minutes; it replaces a file of the same id."""
+        return files.upload_link(file_id, content_type, size_bytes)
+
+    @server.tool(annotations=READS)
+    def create_download_url(file_id: Id) -> Link:
+        """Get a link to download a file with one HTTP GET, valid for 15 minutes."""
+        link = files.download_link(file_id)
+        if link is None:
+            raise ToolError(f"There is no file {file_id!r}. Upload it first, with a link from create_upload_url.")
+        return link
+
+
+def _from_environment() -> MCPServer:
+    table, bucket = os.environ.get("MCP_TABLE"), os.environ.get("MCP_BUCKET")
+    storage = make_storage(table, on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ)
+    return make_server(os.environ.get("MCP_SERVER_NAME") or "documents", storage, Files(bucket) if bucket else None)
+
+
+mcp = _from_environment()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""One request-state key for every instance.
+
+The SDK seals what a multi-round-trip call hands to the client with a key of the process. The next round
+may reach another process, so a deployment gives all of them the same key.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from . import aws_secrets
+from .auth import current_token
+from .settings import Settings
+
+RELOAD_INTERVAL_SECONDS = 60
+
+
+def share_request_state_key(server: Any, settings: Settings) -> None:
+    """Replace the server's per-process key by the configured one, where both exist.
+
+    :param server: an MCPServer or lowlevel Server; versions without sealed request state are left alone
+    """
+    if not (settings.request_state_key or settings.request_state_secret):
+        return
+    middleware = getattr(server, "middleware", None) or []
+    for position, layer in enumerate(middleware):
+        if type(layer).__name__ == "RequestStateBoundary":
+            sdk = importlib.import_module(type(layer).__module__)
+            security = sdk.RequestStateSecurity(codec=_codec(sdk, settings), bind_principal=_principal)
+            middleware[position] = type(layer)(security, default_audience=settings.server_name)
+
+
+def _principal(_context: object) -> str | None:
+    """Bind sealed state to the caller: another caller must not go on with it."""
+    token = current_token.get()
+    return f"{token.issuer} {token.subject}" if token else None
+
+
+def _codec(sdk: ModuleType, settings: Settings) -> Any:
+    if settings.request_state_key:
+        return sdk.AESGCMRequestStateCodec([settings.request_state_key])
+    arn = settings.request_state_secret
+    return SecretCodec(sdk, lambda: aws_secrets.read_values(aws_secrets.make_client(), str(arn)))
+
+
+class SecretCodec:
+    """The SDK's codec over a secret that rotates, read when the first call needs it.
+
+    Few servers ever seal a state: reading the secret while starting would make every cold start pay for it.
+
+    :param sdk: the SDK's request-state module
+    :param read: returns the keys, the one that seals first
+    """
+
+    def __init__(
+        self, sdk: ModuleType, read: Callable[[], Sequence[str]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sdk = sdk
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._codec: Any = None
+        self._read_at = 0.0
+
+    def seal(self, payload: bytes) -> str:
+        """Seal a state for the client."""
+        return str(self._current().seal(payload))
+
+    def unseal(self, token: str) -> bytes:
+        """Open a state; one sealed with a key that is newer than ours makes us read the secret again."""
+        codec = self._current()
+        try:
+            return bytes(codec.unseal(token))
+        except self._sdk.InvalidRequestState:
+            if self._clock() - self._read_at < RELOAD_INTERVAL_SECONDS:
+                raise
+            self._codec = None
+            return bytes(self._current().unseal(token))
+
+    def _current(self) -> Any:
+        with self._lock:
+            if self._codec is None:
+                self._codec = self._sdk.AESGCMRequestStateCodec(self._read())
+                self._read_at = self._clock()
+            return self._codec

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""Configuration from the environment, checked once; nothing else reads ``MCP_*`` variables of the runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+AUTH_MODES = ("jwt", "none")
+MIN_KEY_BYTES = 32
+DEFAULT_ENTRYPOINT = "pratiko_mcp.reference.server:mcp"
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
+
+# A host name or address, then nothing, a port, or ":*" for any port.
+_HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(\d{1,5}|\*))?")
+_ENTRYPOINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+")
+
+
+class SettingsError(ValueError):
+    """A variable holds a value that cannot be used.
+
+    :param name: the environment variable
+    :param value: what it holds; None when it is not set
+    :param allowed: what it may hold
+    :param state: said in place of a value that must not be shown, or that is not the problem
+    """
+
+    def __init__(self, name: str, value: str | None, allowed: str, state: str = "") -> None:
+        self.name = name
+        shown = state or (repr(value) if value else "not set")
+        super().__init__(f"{name} is {shown}. Allowed: {allowed}.")
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """What an access token must satisfy. Exactly one of ``jwks`` (a parsed key set) and ``jwks_url`` is set."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+    jwks: Mapping[str, Any] | None
+    jwks_url: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Configuration of the server. ``token`` is None when authentication is off (MCP_AUTH=none)."""
+
+    environment: str
+    release: str
+    entrypoint: str
+    server_name: str
+    public_url: str
+    allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    token: TokenSettings | None
+    scopes_supported: tuple[str, ...]
+    request_state_secret: str | None
+    request_state_key: str | None
+    log_level: str
+
+    @property
+    def resource(self) -> str:
+        """The MCP endpoint, which is also the resource identifier of RFC 8707 and RFC 9728."""
+        return self.public_url + "/mcp"
+
+
+@dataclass(frozen=True)
+class AuthorizerSettings:
+    """Configuration of the API Gateway authorizer."""
+
+    token: TokenSettings
+    origin_secret: str
+
+
+def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
+    """Read the server's configuration.
+
+    :raises SettingsError: the first variable that cannot be used
+    """
+    auth = _choice(env, "MCP_AUTH", "jwt", AUTH_MODES)
+    public_url = _public_url(env, DEFAULT_PUBLIC_URL if auth == "none" else None)
+    secret = _secret_arn(env, "MCP_REQUEST_STATE_SECRET")
+    key = _request_state_key(env)
+    if secret and key:
+        together = "set together with MCP_REQUEST_STATE_SECRET"
+        raise SettingsError("MCP_REQUEST_STATE_KEY", None, "only one of the two", together)
+    return Settings(
+        environment=env.get("MCP_ENVIRONMENT") or "local",
+        release=env.get("MCP_RELEASE") or "unreleased",
+        entrypoint=_matching(env, "MCP_ENTRYPOINT", DEFAULT_ENTRYPOINT, _ENTRYPOINT, "package.module:object"),
+        server_name=env.get("MCP_SERVER_NAME") or "mcp",
+        public_url=public_url,
+        allowed_hosts=_allowed_hosts(env, public_url),
+        allowed_origins=_allowed_origins(env),
+        token=load_token_settings(env, public_url) if auth == "jwt" else None,
+        scopes_supported=tuple(env.get("MCP_SCOPES_SUPPORTED", "").replace(",", " ").split()),
+        request_state_secret=secret,
+        request_state_key=key,
+        log_level=_choice(env, "MCP_LOG_LEVEL", "INFO", LOG_LEVELS),
+    )
+
+
+def load_authorizer_settings(env: Mapping[str, str] = os.environ) -> AuthorizerSettings:
+    """Read the authorizer's configuration.
+
+    :raises SettingsError: the first variable that cannot be used
+    """
+    origin_secret = _secret_arn(env, "MCP_ORIGIN_SECRET")
+    if not origin_secret:
+        raise SettingsError("MCP_ORIGIN_SECRET", None, "the ARN of a Secrets Manager secret")
+    return AuthorizerSettings(load_token_settings(env, _public_url(env, None)), origin_secret)
+
+
+def load_token_settings(env: Mapping[str, str], public_url: str) -> TokenSettings:
+    """Read whose tokens are accepted; issuer and audience default to our own."""
+    inline, url = env.get("MCP_JWKS"), env.get("MCP_JWKS_URL")
+    if bool(inline) == bool(url):
+        together = "set together with MCP_JWKS_URL" if inline else ""
+        raise SettingsError("MCP_JWKS", None, "a JSON Web Key Set, or MCP_JWKS_URL instead, never both", together)
+    return TokenSettings(
+        issuer=_url("MCP_ISSUER", env.get("MCP_ISSUER") or public_url),
+        audiences=_list(env, "MCP_AUDIENCE") or (public_url + "/mcp",),
+        jwks=_key_set(inline) if inline else None,
+        jwks_url=_jwks_url(url) if url else None,
+    )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name or address stays on this machine."""
+    name = (host or "").lower()
+    return name in ("localhost", "::1") or name.endswith(".localhost") or bool(re.fullmatch(r"127(\.\d+){3}", name))
+
+
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
+
+
+def _choice(env: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = env.get(name) or default
+    if value not in allowed:
+        raise SettingsError(name, value, ", ".join(allowed))
+    return value
+
+
+def _matching(env: Mapping[str, str], name: str, default: str, pattern: re.Pattern[str], allowed: str) -> str:
+    value = env.get(name) or default
+    if not pattern.fullmatch(value):
+        raise SettingsError(name, value, allowed)
+    return value
+
+
+def _url(name: str, value: str) -> str:
+    """Accept an absolute http(s) URL without credentials, query or fragment."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.username or parts.query or parts.fragment or re.search(r'[\s"\\]', value):
+        raise SettingsError(name, value, "an absolute http(s) URL without credentials, query or fragment")
+    return value
+
+
+def _public_url(env: Mapping[str, str], default: str | None) -> str:
+    value = env.get("MCP_PUBLIC_URL") or default
+    if not value:
+        raise SettingsError("MCP_PUBLIC_URL", None, "the public URL without /mcp, for example https://mcp.example.com")
+    url = _url("MCP_PUBLIC_URL", value)
+    if url.endswith(("/", "/mcp")):
+        raise SettingsError("MCP_PUBLIC_URL", value, "a URL without a trailing slash and without /mcp")
+    return url
+
+
+def _jwks_url(value: str) -> str:
+    url = urlsplit(_url("MCP_JWKS_URL", value))
+    if url.scheme != "https" and not is_loopback(url.hostname):
+        raise SettingsError("MCP_JWKS_URL", value, "an https URL (http only on loopback: keys must not be replaceable)")
+    return value
+
+
+def _key_set(text: str) -> Mapping[str, Any]:
+    """Parse the inline key set, which is published as it stands: a private or shared key must not be in it."""
+    allowed = 'a JSON Web Key Set of public EC or RSA keys, {"keys": [{"kty": "EC", ...}]}'
+    try:
+        keys = json.loads(text)["keys"]
+        public = bool(keys) and all(key["kty"] in ("EC", "RSA") and "d" not in key for key in keys)
+    except (ValueError, TypeError, KeyError):
+        public = False
+    if not public:
+        raise SettingsError("MCP_JWKS", text, allowed, "not a set of public keys (value not shown)")
+    return {"keys": keys}
+
+
+def _secret_arn(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name)
+    if value and not _SECRET_ARN.fullmatch(value):
+        raise SettingsError(name, value, "the ARN of a Secrets Manager secret", "not an ARN (value not shown)")
+    return value or None
+
+
+def _request_state_key(env: Mapping[str, str]) -> str | None:
+    value = env.get("MCP_REQUEST_STATE_KEY")
+    if value and len(value.encode()) < MIN_KEY_BYTES:
+        length = f"{len(value.encode())} bytes long"
+        raise SettingsError("MCP_REQUEST_STATE_KEY", value, f"at least {MIN_KEY_BYTES} random bytes", length)
+    return value or None
+
+
+def _allowed_hosts(env: Mapping[str, str], public_url: str) -> tuple[str, ...]:
+    hosts = _list(env, "MCP_ALLOWED_HOSTS") or (urlsplit(public_url).netloc,)
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise SettingsError("MCP_ALLOWED_HOSTS", host, "host names, each as name, name:port or name:*; never *")
+    return tuple(host.lower() for host in hosts)
+
+
+def _allowed_origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    origins = _list(env, "MCP_ALLOWED_ORIGINS")
+    for origin in origins:
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or not _HOST.fullmatch(host):
+            raise SettingsError("MCP_ALLOWED_ORIGINS", origin, "origins such as https://app.example.com; never *")
+    return tuple(origin.lower() for origin in origins)

@@ -1,0 +1,185 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The deploy lock of an environment: one object in its state bucket, taken and renewed by conditional puts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import typing as t
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket, Stored, to_json
+
+LOCK_KEY = "lock.json"
+ATTEMPTS = 5
+FIELDS = ("environment", "run_id", "operator", "host", "machine_id", "since", "lease_until", "command")
+
+
+class LockHeld(McpError):
+    """The lock cannot be had: another run holds it, or nobody can tell who does."""
+
+
+def utc(moment: datetime) -> str:
+    """Write a moment as ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _text(path: str) -> str:
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def machine_id() -> str:
+    """Name the place in which a process id means something: machine, boot and process namespace.
+
+    Two containers of one image on one node share the first two, so a pid alone would prove nothing there.
+    """
+    boot = _text("/proc/sys/kernel/random/boot_id")
+    if not boot:
+        return f"{platform.node()}:{uuid.getnode():x}"
+    return ":".join([_text("/etc/machine-id"), boot, _pid_namespace(), platform.node()])
+
+
+def process_started(pid: int) -> str | None:
+    """Return when a process of this machine started, in its kernel's own notation; None when it is gone."""
+    if os.path.exists("/proc/self/stat"):
+        # After the command's name in parentheses: the state, and as the 20th of these fields the start.
+        fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        return fields[19] if fields and fields[0] not in "ZX" else None
+    listed = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    condition, _space, started = listed.stdout.strip().partition(" ")
+    return None if condition.startswith("Z") else started.strip() or None
+
+
+def new_lock(params: dict[str, t.Any], operator: str, pid: int | None, now: datetime) -> dict[str, t.Any]:
+    """Describe this run as the lock's holder."""
+    return {
+        "environment": params["environment"],
+        "run_id": params["run_id"],
+        "operator": operator,
+        "host": platform.node(),
+        "machine_id": machine_id(),
+        "pid": pid,
+        "pid_started": process_started(pid) if pid else None,
+        "since": utc(now),
+        "lease_until": utc(now + timedelta(seconds=params["lease"])),
+        "command": params["command"],
+    }
+
+
+def parse_lock(bucket: Bucket, stored: Stored) -> dict[str, t.Any]:
+    """Read a lock.
+
+    :raises LockHeld: it is not one
+    """
+    try:
+        lock = json.loads(stored.body)
+        missing = [name for name in FIELDS if not isinstance(lock[name], str)]
+        datetime.fromisoformat(lock["lease_until"])
+    except (ValueError, KeyError, TypeError) as error:
+        missing = [repr(error)]
+    if missing:
+        url = bucket.url(LOCK_KEY)
+        raise LockHeld(
+            f"The deploy lock {url} cannot be read ({', '.join(missing)}), so nobody knows whether a run is at work. "
+            f"Look at it with: aws s3 cp {url} -  When nobody deploys, remove it with: aws s3 rm {url}",
+            url=url,
+        )
+    return dict(lock)
+
+
+def reason_to_take(held: dict[str, t.Any], run_id: str, named: str | None, now: datetime) -> str:
+    """Say why this run may take a lock that lies there; an empty string when it may not."""
+    if held["run_id"] == run_id:
+        return "own"
+    here = held.get("pid") and held["machine_id"] == machine_id()
+    if here and process_started(held["pid"]) != held.get("pid_started"):
+        return f"its process {held['pid']} on this machine is gone"
+    if datetime.fromisoformat(held["lease_until"]) <= now:
+        return f"its lease ended at {held['lease_until']}"
+    if named and named == held["run_id"]:
+        return "it was named to be taken over"
+    return ""
+
+
+def describe(held: dict[str, t.Any]) -> str:
+    """Say who holds a lock since when."""
+    return f"{held['operator']} since {held['since']} (run {held['run_id']}: {held['command'] or 'command not given'})"
+
+
+def refusal(bucket: Bucket, held: dict[str, t.Any]) -> LockHeld:
+    """Say that another run is at work, and what to do."""
+    return LockHeld(
+        f"The deploy lock of {held['environment']} ({bucket.url(LOCK_KEY)}) is held by {describe(held)}, at least "
+        f"until {held['lease_until']}. Wait for that run to end and type the same command again; a run that died "
+        f"loses the lock at that time. If you know that it has ended: -e mcp_lock_take_over={held['run_id']}",
+        lock=held,
+    )
+
+
+def acquire(
+    bucket: Bucket, mine: dict[str, t.Any], named: str | None, now: datetime
+) -> tuple[dict[str, t.Any], dict[str, t.Any] | None, str]:
+    """Take the lock; return it, the holder from whom it was taken over (or None) and why.
+
+    :raises LockHeld: another run holds it, or it cannot be read
+    """
+    for _attempt in range(ATTEMPTS):
+        if bucket.write(LOCK_KEY, to_json(mine), IfNoneMatch="*"):
+            return mine, None, ""
+        stored = bucket.read(LOCK_KEY)
+        if stored is None:  # released between the two calls
+            continue
+        held = parse_lock(bucket, stored)
+        reason = reason_to_take(held, mine["run_id"], named, now)
+        if not reason:
+            raise refusal(bucket, held)
+        own = reason == "own"
+        lock = dict(mine, since=held["since"]) if own else mine
+        if bucket.write(LOCK_KEY, to_json(lock), IfMatch=stored.etag):
+            return lock, None if own else held, reason
+    raise LockHeld(
+        f"The deploy lock {bucket.url(LOCK_KEY)} changed hands {ATTEMPTS} times while this run tried to take it. "
+        "Other runs are at work on this environment: wait for them and type the same command again.",
+    )
+
+
+def release(bucket: Bucket, run_id: str) -> bool:
+    """Give the lock back when this run holds it; False when it does not."""
+    stored = bucket.read(LOCK_KEY)
+    if stored is None or parse_lock(bucket, stored)["run_id"] != run_id:
+        return False
+    return bucket.delete(LOCK_KEY, stored.etag)
+
+
+def renew_lock(s3_client: t.Any, bucket: str, key: str, run_id: str, lease_seconds: int) -> bool:
+    """Move a lease's end to ``lease_seconds`` from now; False when this run no longer holds the lock.
+
+    :raises McpError: S3 refuses, or does not answer
+    """
+    place = Bucket(s3_client, bucket)
+    stored = place.read(key)
+    if stored is None:
+        return False
+    lock = parse_lock(place, stored)
+    if lock["run_id"] != run_id:
+        return False
+    lock["lease_until"] = utc(datetime.now(UTC) + timedelta(seconds=lease_seconds))
+    return place.write(key, to_json(lock), IfMatch=stored.etag) is not None

@@ -1,0 +1,109 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send HTTP requests to a Lambda function as API Gateway's REST proxy integration does, past the gateway itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import typing as t
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
+    AWS_ERRORS,
+    describe_aws_error,
+    error_code,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import (
+    Complete,
+    Finding,
+    Reply,
+    Send,
+    shorten,
+)
+
+# AWS answered and the answer is about the function: that is a verdict, not a lack of data.
+VERDICT_CODES = ("ResourceNotFoundException", "TooManyRequestsException", "ResourceConflictException")
+
+
+def proxy_event(method: str, path: str, host: str, headers: dict[str, str], body: bytes) -> dict[str, t.Any]:
+    """Return the event (payload version 1.0) that API Gateway would pass on."""
+    sent = {**headers, "Host": host, "X-Forwarded-Proto": "https", "X-Forwarded-Port": "443"}
+    return {
+        "version": "1.0",
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": path,
+            "path": path,
+            "httpMethod": method,
+            "protocol": "HTTP/1.1",
+            "stage": "probe",
+            "requestId": "health-probe",
+            "domainName": host,
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": "pratikoai.mcp_servers.health"},
+        },
+        "body": body.decode() or None,
+        "isBase64Encoded": False,
+    }
+
+
+def proxy_reply(payload: bytes, ms: float) -> Reply:
+    """Unwrap what a proxy integration returns.
+
+    :raises ValueError: it is not a proxy response
+    """
+    answer = json.loads(payload)
+    if not isinstance(answer, dict) or not isinstance(answer.get("statusCode"), int):
+        raise ValueError(f"not a proxy response: {shorten(payload.decode('utf-8', 'replace'))}")
+    headers = {name.lower(): str(value) for name, value in (answer.get("headers") or {}).items()}
+    for name, values in (answer.get("multiValueHeaders") or {}).items():
+        headers[name.lower()] = ", ".join(str(value) for value in values)
+    body = str(answer.get("body") or "")
+    data = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+    return Reply(answer["statusCode"], headers, data, ms)
+
+
+def function_label(target: dict[str, t.Any]) -> str:
+    """Return how evidence names the function."""
+    return f"lambda {target['function_name']}:{target['qualifier'] or '$LATEST'}"
+
+
+def lambda_sender(client: t.Any, target: dict[str, t.Any], timeout: float, next_step: str) -> Send:
+    """Return a function that sends requests to one version or alias of a function.
+
+    :param target: ``function_name``, ``qualifier`` (or None) and ``host``
+    """
+    name = function_label(target)
+    extra = {"Qualifier": target["qualifier"]} if target["qualifier"] else {}
+
+    def send(method: str, headers: dict[str, str], body: bytes, _complete: Complete | None = None) -> Reply:
+        event = json.dumps(proxy_event(method, "/mcp", target["host"], headers, body)).encode()
+        start = time.monotonic()
+        try:
+            answer = client.invoke(FunctionName=target["function_name"], Payload=event, **extra)
+            payload = answer["Payload"].read()
+        except AWS_ERRORS as error:
+            status = "critical" if error_code(error) in VERDICT_CODES else "unknown"
+            raise Finding(status, f"{name}: {describe_aws_error(error)}", next_step) from error
+        ms = (time.monotonic() - start) * 1000
+        if answer.get("FunctionError"):
+            text = shorten(payload.decode("utf-8", "replace"))
+            raise Finding("critical", f"{name}: {answer['FunctionError']} error: {text}", next_step)
+        if ms > timeout * 1000:
+            raise Finding("critical", f"{name}: answered after {ms:.0f} ms, not within {timeout:g} s", next_step)
+        try:
+            return proxy_reply(payload, ms)
+        except ValueError as error:
+            raise Finding("critical", f"{name}: {error}", next_step) from error
+
+    return send

@@ -1,0 +1,179 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the collection's variables, before anything is touched."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+
+ENVIRONMENT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}")
+ENTRYPOINT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+# API Gateway ends a REST integration after 29 s, CloudFront waits 30 s for its origin (AWS quotas, 2026-11).
+GATEWAY_LIMIT_S = 29
+
+
+def closest(name: str, known: t.Iterable[str]) -> str:
+    """Return `` Did you mean x?`` for a near match, else an empty string."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {match[0]}?" if match else ""
+
+
+def refuse_unknown(names: t.Iterable[str], known: t.Collection[str]) -> None:
+    """Refuse variables that start with ``mcp_`` and are no option.
+
+    :raises McpError: names them all, each with the nearest option
+    """
+    unknown = sorted(name for name in names if name.startswith("mcp_") and name not in known)
+    if unknown:
+        hints = " ".join(f"{name} is not an option.{closest(name, known)}" for name in unknown)
+        raise McpError(
+            f"{hints} Nothing was changed. List the options with: ansible-doc -t role pratikoai.mcp_servers.preflight",
+            unknown_variables=unknown,
+        )
+
+
+def _allowed(spec: dict[str, t.Any]) -> str:
+    if spec.get("choices"):
+        return "one of " + ", ".join(str(choice) for choice in spec["choices"])
+    return f"a value of type {spec.get('type', 'str')}"
+
+
+def validate(values: dict[str, t.Any], options: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Check each value against its option and return them with their types.
+
+    :raises McpError: names the variable, its value, what is allowed and what to type
+    """
+    clean: dict[str, t.Any] = {}
+    for name, value in values.items():
+        spec = options[name]
+        if value is None:
+            continue
+        single = {key: spec[key] for key in ("type", "choices", "elements") if key in spec}
+        result = ArgumentSpecValidator({name: single}).validate({name: value})
+        if result.error_messages:
+            shown = "(hidden)" if spec.get("no_log") else repr(value)
+            raise McpError(
+                f"{name} is {shown}: allowed is {_allowed(spec)}. "
+                f"Set it in the inventory or on the command line: -e {name}=...",
+                variable=name,
+            )
+        clean[name] = result.validated_parameters[name]
+    return clean
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine's loopback interface."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_environment_name(name: str) -> None:
+    """:raises McpError: the name cannot be part of a bucket's and a stack's name"""
+    if not ENVIRONMENT_PATTERN.fullmatch(name):
+        raise McpError(
+            f"mcp_environment is '{name}': allowed are 1 to 24 lower-case letters, digits and hyphens, a letter "
+            "first, because it becomes part of bucket and stack names. Rename the inventory host or set "
+            "mcp_environment for it."
+        )
+
+
+def check_region(region: str, known: t.Collection[str]) -> None:
+    """:raises McpError: AWS has no such region"""
+    if region not in known:
+        raise McpError(
+            f"mcp_region is '{region}': no such AWS region.{closest(region, known)} "
+            f"Allowed: {', '.join(sorted(known))}. For example: -e mcp_region=us-east-1",
+            variable="mcp_region",
+        )
+
+
+def check_entrypoint(entrypoint: str) -> None:
+    """:raises McpError: it is not of the form package.module:object"""
+    if not ENTRYPOINT_PATTERN.fullmatch(entrypoint):
+        raise McpError(
+            f"mcp_app_entrypoint is '{entrypoint}': allowed is package.module:object, for example "
+            "-e mcp_app_entrypoint=my_server.main:mcp",
+            variable="mcp_app_entrypoint",
+        )
+
+
+def check_timeout(seconds: int) -> None:
+    """:raises McpError: a link of the chain CDN - gateway - function would end the call first"""
+    if not 1 <= seconds <= GATEWAY_LIMIT_S:
+        raise McpError(
+            f"mcp_request_timeout is {seconds}: allowed are 1 to {GATEWAY_LIMIT_S} seconds, because API Gateway "
+            f"ends a call after {GATEWAY_LIMIT_S} s and CloudFront after 30 s. For example: -e mcp_request_timeout=28",
+            variable="mcp_request_timeout",
+        )
+
+
+def check_sandbox(sandbox: bool, endpoint_url: str, environment_endpoint: str) -> None:
+    """Keep the sandbox and AWS apart.
+
+    :param endpoint_url: mcp_aws_endpoint_url, or empty
+    :param environment_endpoint: the environment variable AWS_ENDPOINT_URL, or empty
+    :raises McpError: the sandbox would reach AWS, or the emulator would be taken for AWS
+    """
+    if sandbox and not endpoint_url:
+        raise McpError("mcp_sandbox is true but mcp_aws_endpoint_url is not set. Add: -i inventories/sandbox")
+    if sandbox and not is_loopback(endpoint_url):
+        raise McpError(
+            f"mcp_aws_endpoint_url is '{endpoint_url}': in the sandbox only a loopback address is allowed, so that "
+            "a rehearsal never reaches AWS. Start the emulated AWS with: make deploy"
+        )
+    if not sandbox and is_loopback(endpoint_url or environment_endpoint):
+        raise McpError(
+            f"The AWS endpoint is '{endpoint_url or environment_endpoint}', an emulator on this machine, but "
+            "mcp_sandbox is not set, so results would be taken for AWS's. Add: -i inventories/sandbox, or: "
+            "unset AWS_ENDPOINT_URL"
+        )
+
+
+def check_account(account: str, expected: str | None, environment: str, deployed: bool, sandbox: bool) -> None:
+    """Make sure that these credentials belong to the account that is meant.
+
+    :param deployed: whether the environment already lives in this account
+    :raises McpError: the account is another one, or a first deploy does not say which it expects
+    """
+    if expected and expected != account:
+        raise McpError(
+            f"mcp_expected_account is '{expected}' but these credentials belong to account {account}. Choose the "
+            "right ones with AWS_PROFILE (check with: aws sts get-caller-identity)",
+            variable="mcp_expected_account",
+        )
+    if not expected and not deployed and not sandbox:
+        raise McpError(
+            f"'{environment}' is not deployed in account {account} yet, so a first deploy has to name the account. "
+            f"If it is the right one, type: -e mcp_expected_account={account}. To rehearse without AWS: make deploy",
+            variable="mcp_expected_account",
+        )
+
+
+def check_issuer(issuer: str | None, jwks_url: str | None, token_file: str | None) -> None:
+    """:raises McpError: a foreign issuer is named without what it takes to check and to make a call"""
+    if not issuer and not jwks_url:
+        return
+    given = {"mcp_issuer": issuer, "mcp_jwks_url": jwks_url, "mcp_verify_token_file": token_file}
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise McpError(
+            f"{', '.join(missing)} not set: a foreign issuer needs mcp_issuer (its name in tokens), mcp_jwks_url (its "
+            "public keys) and mcp_verify_token_file (a token of it, for the verification). For example: "
+            f"-e {missing[0]}=...",
+            variable=missing[0],
+        )

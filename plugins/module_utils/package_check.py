@@ -1,0 +1,121 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Import the entrypoint of an unpacked package, alone with what Lambda's runtime has."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+
+SECONDS = 120
+LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+ALLOWED = "Allowed: package.module:object, where the object is an MCPServer, a FastMCP or an ASGI application"
+# Runs in the package's interpreter without site-packages (a forgotten dependency must not be found elsewhere)
+# and writes no bytecode (it would be of the kind that goes stale).
+PROGRAM = """
+import importlib, inspect, json, sys
+sys.path[:0] = sys.argv[3:]
+import pratiko_mcp
+module, _, names = sys.argv[1].partition(":")
+value = importlib.import_module(module)
+for name in names.split("."):
+    value = getattr(value, name)
+fits = not inspect.isclass(value) and any(hasattr(value, name) for name in ("streamable_http_app", "http_app"))
+if not fits and callable(value) and not inspect.isclass(value):
+    try:
+        inspect.signature(value).bind("scope", "receive", "send")
+        fits = True
+    except TypeError:
+        pass
+with open(sys.argv[2], "w") as stream:
+    json.dump({"fits": fits, "type": type(value).__module__ + "." + type(value).__qualname__}, stream)
+"""
+
+
+def bad_entrypoint(entrypoint: str, problem: str) -> McpError:
+    """Return the error for an entrypoint that cannot be served."""
+    return McpError(
+        f"mcp_app_entrypoint is {entrypoint!r}: {problem}. {ALLOWED}. Then run the same command again.",
+        variable="mcp_app_entrypoint",
+        value=entrypoint,
+    )
+
+
+def check_form(entrypoint: str) -> None:
+    """Refuse an entrypoint that is not ``package.module:object``.
+
+    :raises McpError: it is not
+    """
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*(\.\w+)*", entrypoint):
+        raise bad_entrypoint(entrypoint, "this does not have the form package.module:object")
+
+
+def lend_lambda_libraries(folder: pathlib.Path) -> None:
+    """Link what Lambda's runtime ships from this interpreter into a folder (pure Python, any version reads it)."""
+    for name in LAMBDA_HAS:
+        spec = importlib.util.find_spec(name)
+        if spec and spec.origin:
+            origin = pathlib.Path(spec.origin)
+            source = origin.parent if origin.name == "__init__.py" else origin
+            (folder / source.name).symlink_to(source)
+
+
+def _environment(home: str, extra: dict[str, str]) -> dict[str, str]:
+    """Return what the server sees while it is tried: no credentials, no way to AWS."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": home,
+        "LANG": "C.UTF-8",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "MCP_ENVIRONMENT": "check",
+        "MCP_TABLE": "check",
+        "MCP_BUCKET": "check",
+        **extra,
+    }
+
+
+def _last_line(text: str) -> str:
+    """Return the error a traceback ends with."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)?\b:?", line)]
+    return (errors or lines or ["the interpreter ended without a word"])[-1].strip()
+
+
+def check_entrypoint(site: pathlib.Path, python: str, entrypoint: str, extra: dict[str, str]) -> str:
+    """Import the entrypoint and return the type of its object.
+
+    :param extra: environment variables that the server wants at import
+    :raises McpError: it does not import, or is nothing that can be served
+    """
+    with tempfile.TemporaryDirectory(prefix="mcp-check-") as folder:
+        lent, answer = pathlib.Path(folder, "lambda"), pathlib.Path(folder, "answer.json")
+        lent.mkdir()
+        lend_lambda_libraries(lent)
+        try:
+            done = subprocess.run(
+                [python, "-I", "-S", "-B", "-c", PROGRAM, entrypoint, str(answer), str(site), str(lent)],
+                env=_environment(folder, extra), cwd=folder, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", check=False, timeout=SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise bad_entrypoint(entrypoint, f"importing it took more than {SECONDS} seconds") from error
+        if done.returncode or not answer.exists():
+            raise bad_entrypoint(entrypoint, f"it does not import: {_last_line(done.stderr)}")
+        found = json.loads(answer.read_text(encoding="utf-8"))
+    if not found["fits"]:
+        raise bad_entrypoint(entrypoint, f"it is of type {found['type']}")
+    return str(found["type"])

@@ -1,0 +1,159 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write what a run did: JSON for machines, a summary for the person in front of it."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+import shlex
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "directory": {"type": "path", "required": True},
+    "all_hosts_directory": {"type": "path"},
+    "deployment": {"type": "dict", "default": {}},
+    "failure": {"type": "dict"},
+    "kept": {"type": "list", "elements": "dict", "default": []},
+    "next_steps": {"type": "list", "elements": "str", "default": []},
+}
+SANDBOX_NOT_AVAILABLE = (
+    "TLS at the CDN: the front door speaks plain HTTP on loopback",
+    "gateway access logs: accepted and not written by the emulator",
+    "gateway request validation from CloudFormation: accepted and not done by the emulator",
+    "IAM: the emulator's permissions prove nothing about AWS's",
+    "the Lambda runtime: the emulator runs this machine's Python, on this machine's processor",
+    "prices and bills: the emulator has none",
+)
+HANDED_ON = ("phase", "environment", "sandbox", "region", "account", "run_id", "started_at")
+
+
+def write_json(path: Path, content: dict[str, t.Any]) -> None:
+    """Replace a file by JSON in one step, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2, sort_keys=False, default=str)
+        stream.write("\n")
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def merge_hosts(path: Path, environment: str, content: dict[str, t.Any]) -> None:
+    """Put one host's report into the report over all hosts; hosts run side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w", encoding="utf-8") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            merged = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            merged = {}
+        write_json(path, {**merged, environment: content})
+
+
+def seconds_since(started_at: str) -> float:
+    """Return the seconds since an ISO 8601 time."""
+    then = datetime.datetime.fromisoformat(started_at)
+    return round((datetime.datetime.now(datetime.timezone.utc) - then).total_seconds(), 2)
+
+
+def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Make the report of a run from what its verbs handed on."""
+    deployment = params["deployment"]
+    stacks = [
+        {
+            "name": stack["name"],
+            "status": stack["status"],
+            "planned": stack.get("planned", False),
+            "changed": stack.get("changed", False),
+        }
+        for stack in deployment.get("stacks", {}).values()
+    ]
+    release = deployment.get("release")
+    report = {key: deployment[key] for key in HANDED_ON if key in deployment}
+    report.update({key: deployment.get(key) for key in ("endpoint", "api_endpoint", "health_url", "token_file")})
+    report["release"] = release and {
+        "id": release["id"],
+        "packages": [{key: package[key] for key in ("target", "sha256", "bytes")} for package in release["packages"]],
+    }
+    report["stacks"] = stacks
+    report["changed"] = any(stack["changed"] for stack in stacks)
+    report["health"] = deployment.get("health", [])
+    report["duration_s"] = seconds_since(deployment["started_at"]) if "started_at" in deployment else None
+    report["not_available"] = list(SANDBOX_NOT_AVAILABLE) if deployment.get("sandbox") else []
+    if params["kept"]:
+        report["kept"] = params["kept"]
+    if params["failure"]:
+        report["failure"] = params["failure"]
+    return report
+
+
+def summary(report: dict[str, t.Any], next_steps: list[str], path: Path) -> list[str]:
+    """Return the lines that a person reads at the end of a run."""
+    if report.get("failure"):
+        return [f"FAILED at: {report['failure'].get('task')}", str(report["failure"].get("msg")), f"report: {path}"]
+    where = f"{report.get('environment')} ({report.get('phase')})"
+    place = "the emulated AWS on this machine" if report.get("sandbox") else f"AWS {report.get('region')}"
+    lines = [f"{where} on {place}, {report['duration_s']} s"]
+    changed = [stack["name"] for stack in report["stacks"] if stack["changed"]]
+    lines.append("changed:   " + (", ".join(changed) if changed else "nothing"))
+    for label in ("endpoint", "health_url"):
+        if report.get(label):
+            lines.append(f"{label + ':':<11}{report[label]}")
+    if report.get("release"):
+        lines.append(f"release:   {report['release']['id']}")
+    for check in report["health"]:
+        latency = check.get("latency_ms") or {}
+        timing = f", {latency['p50']} ms" if latency.get("p50") is not None else ""
+        lines.append(f"verified:  {check['check']} {check['status']}{timing}")
+    if report.get("token_file") and os.path.exists(report["token_file"]):
+        lines.append(f"token:     {report['token_file']} (another one: playbooks/token.yml)")
+        lines += client_snippet(report)
+    lines += [f"kept:      {item['resource']} ({item['bills']})" for item in report.get("kept", [])]
+    lines += [f"stand-in:  {item}" for item in report["not_available"]]
+    lines += [f"next:      {step}" for step in next_steps]
+    return [*lines, f"report:    {path}"]
+
+
+def client_snippet(report: dict[str, t.Any]) -> list[str]:
+    """Return a line that calls the endpoint with the token, without showing the token."""
+    token = f"$(python3 -c 'import json;print(json.load(open({json.dumps(report['token_file'])}))[\"access_token\"])')"
+    if "'" in report["token_file"]:
+        token = f"$(jq -r .access_token {shlex.quote(report['token_file'])})"
+    return [
+        "client:    claude mcp add --transport http "
+        f"{report['environment']} {report['endpoint']} --header \"Authorization: Bearer {token}\""
+    ]
+
+
+def run(ctx: Context) -> dict[str, t.Any]:
+    """Write the report, show the summary, and fail when the run failed.
+
+    :raises McpError: the run failed, or the report cannot be written
+    """
+    report = build(ctx.params)
+    path = Path(ctx.params["directory"]) / f"{ctx.params['name']}.json"
+    if not ctx.check_mode:
+        try:
+            write_json(path, report)
+            if ctx.params["all_hosts_directory"]:
+                merge_hosts(
+                    Path(ctx.params["all_hosts_directory"]) / path.name, str(report.get("environment")), report
+                )
+        except OSError as error:
+            raise McpError(f"mcp_report_dir: {path} cannot be written: {error}. Set it: -e mcp_report_dir=...") from error
+    failure = ctx.params["failure"]
+    if failure:
+        raise McpError(f"{failure.get('msg')}", failed_task=failure.get("task"), report=str(path))
+    for line in summary(report, ctx.params["next_steps"], path):
+        ctx.progress(line)
+    return {"changed": False, "report": report, "path": str(path)}

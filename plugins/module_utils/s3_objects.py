@@ -1,0 +1,141 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small objects in one bucket: "not there" is an answer, every other failure is a clear error."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
+    AWS_ERRORS,
+    McpError,
+    describe_aws_error,
+    error_code,
+)
+
+MISSING_KEY = ("NoSuchKey", "404", "NotFound")
+CONDITION_FAILED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+NO_ANSWER = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError")
+
+
+class BucketMissing(McpError):
+    """The bucket does not exist (yet, or any more)."""
+
+
+class NoAnswer(McpError):
+    """AWS could not be reached, or answers with 5xx."""
+
+
+def explain(error: Exception, verb: str, url: str) -> McpError:
+    """Return the error to raise for what S3 or botocore said."""
+    code = error_code(error)
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    facts = {"error_code": code or type(error).__name__, "url": url}
+    if code == "NoSuchBucket":
+        return BucketMissing(f"The bucket of {url} does not exist. It is part of the foundation stack.", **facts)
+    text = f"Could not {verb} {url}: {describe_aws_error(error)}"
+    if status >= 500 or type(error).__name__ in NO_ANSWER:
+        return NoAnswer(text, **facts)
+    if code in ("AccessDenied", "403", "AllAccessDisabled"):
+        text += (
+            ". Allow these credentials s3:GetObject, s3:PutObject and s3:DeleteObject on the bucket's objects and"
+            " s3:ListBucket on the bucket; see who they are with: aws sts get-caller-identity"
+        )
+    return McpError(text, **facts)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object as it was read."""
+
+    body: bytes
+    etag: str
+
+
+@dataclass
+class Bucket:
+    """The objects of one bucket.
+
+    :param s3: boto3 client
+    """
+
+    s3: t.Any
+    name: str
+
+    def url(self, key: str = "") -> str:
+        """Return the s3:// address of a key."""
+        return f"s3://{self.name}/{key}"
+
+    def read(self, key: str) -> Stored | None:
+        """Return an object, None when it is not there."""
+        try:
+            answer = self.s3.get_object(Bucket=self.name, Key=key)
+            return Stored(answer["Body"].read(), answer["ETag"])
+        except AWS_ERRORS as error:
+            if error_code(error) in MISSING_KEY:
+                return None
+            raise explain(error, "read", self.url(key)) from error
+
+    def write(self, key: str, body: bytes | t.IO[bytes], **options: str) -> str | None:
+        """Write an object and return its ETag; None when the condition in ``options`` does not hold."""
+        try:
+            return str(self.s3.put_object(Bucket=self.name, Key=key, Body=body, **options)["ETag"])
+        except AWS_ERRORS as error:
+            # With IfMatch, "no such key" says that the object was removed in the meantime.
+            if error_code(error) in CONDITION_FAILED or ("IfMatch" in options and error_code(error) in MISSING_KEY):
+                return None
+            raise explain(error, "write", self.url(key)) from error
+
+    def delete(self, key: str, etag: str) -> bool:
+        """Delete an object as long as it still is the one that was read."""
+        try:
+            self.s3.delete_object(Bucket=self.name, Key=key, IfMatch=etag)
+        except AWS_ERRORS as error:
+            if error_code(error) in CONDITION_FAILED + MISSING_KEY:
+                return False
+            raise explain(error, "delete", self.url(key)) from error
+        return True
+
+    def size(self, key: str) -> int | None:
+        """Return an object's size in bytes, None when it is not there."""
+        try:
+            return int(self.s3.head_object(Bucket=self.name, Key=key)["ContentLength"])
+        except AWS_ERRORS as error:
+            if error_code(error) in MISSING_KEY:
+                return None
+            raise explain(error, "read", self.url(key)) from error
+
+    def require(self) -> None:
+        """Ask whether the bucket is there.
+
+        :raises BucketMissing: it is not
+        """
+        try:
+            self.s3.head_bucket(Bucket=self.name)
+        except AWS_ERRORS as error:
+            if error_code(error) in MISSING_KEY:
+                raise BucketMissing(f"The bucket {self.name} does not exist.") from error
+            raise explain(error, "reach", self.url()) from error
+
+    def parse(self, key: str, stored: Stored | None) -> t.Any:
+        """Return the JSON value of an object, None when it is not there.
+
+        :raises McpError: the object is not JSON
+        """
+        try:
+            return None if stored is None else json.loads(stored.body)
+        except ValueError as error:
+            raise McpError(
+                f"{self.url(key)} is not JSON: {error}. Look at it with: aws s3 cp {self.url(key)} -  "
+                "(the bucket is versioned: an earlier version can be copied back over it)",
+                url=self.url(key),
+            ) from error
+
+
+def to_json(value: t.Any) -> bytes:
+    """Write a value as JSON, always in the same way (equal values give equal bytes)."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

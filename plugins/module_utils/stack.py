@@ -1,0 +1,812 @@
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan, make and remove one CloudFormation stack by change sets."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+import typing as t
+import uuid
+from dataclasses import dataclass
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.changes import (
+    STACK_TYPE,
+    Change,
+    add_conditional,
+    compare_resources,
+    describe_refusal,
+    fill_values,
+    from_change_set,
+    has_values,
+    make_change,
+    make_detail,
+    refusals,
+    render,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
+    AWS_ERRORS,
+    Context,
+    McpError,
+    error_code,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import renew_lock
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch import (
+    LockLost,
+    Stack,
+    Watch,
+    find_stack,
+    first_failure,
+    latest_event_id,
+    of_stack_itself,
+    pauses,
+    validation_failure,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
+    HASH_OUTPUT,
+    Template,
+    build_template,
+    expand,
+    known_values,
+    live_resources,
+    load_template,
+    parameter_text,
+    substitute,
+    unknown_name,
+)
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "default": "present", "choices": ["planned", "present", "absent"]},
+    "template": {"type": "path"},
+    "literals": {"type": "dict", "default": {}},
+    "parameters": {"type": "dict", "default": {}},
+    "unknown_parameters": {"type": "list", "elements": "str", "default": []},
+    "tags": {"type": "dict"},
+    "capabilities": {
+        "type": "list",
+        "elements": "str",
+        "default": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    },
+    "termination_protection": {"type": "bool"},
+    "allow_replacement": {"type": "list", "elements": "str", "default": []},
+    "retain_resources": {"type": "list", "elements": "str", "default": []},
+    "on_failure": {"type": "str", "default": "ROLLBACK", "choices": ["ROLLBACK", "DELETE", "DO_NOTHING"]},
+    "template_bucket": {"type": "str"},
+    "template_prefix": {"type": "str", "default": "templates"},
+    "timeout": {"type": "int", "default": 3600},
+    "poll_interval": {"type": "float"},
+    "lock": {
+        "type": "dict",
+        "options": {
+            "bucket": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True, "no_log": False},
+            "run_id": {"type": "str", "required": True},
+            "lease": {"type": "int", "default": 900},
+        },
+    },
+}
+SPEC_OPTIONS: dict[str, t.Any] = {
+    "required_if": [("state", "present", ["template"]), ("state", "planned", ["template"])],
+}
+
+# Only change sets of single runs; a saved plan has another name and stays.
+CHANGE_SET_PREFIX = "mcp-run-"
+BODY_LIMIT = 51_200
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+# What a killed or failed create, or a deletion that stopped half-way, leaves: nothing that can be updated.
+UNUSABLE = {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+RETAINING = ("Retain", "RetainExceptOnCreate")
+STATE_NOW = {
+    "CREATE_FAILED": "what was made so far is left for a look; the next run removes it and starts again",
+    "ROLLBACK_COMPLETE": "what was made is removed again; the next run starts afresh",
+    "ROLLBACK_FAILED": "not everything could be removed again; the next run tries to",
+    "UPDATE_ROLLBACK_COMPLETE": "it is back at the version before, which keeps running",
+    "UPDATE_ROLLBACK_FAILED": "it is stuck between two versions",
+    "DELETE_COMPLETE": "what was made is removed again",
+    "DELETE_FAILED": "what could not be deleted is still there",
+}
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A stack as it shall be.
+
+    :param parameters: text values; None keeps the stack's current value
+    :param tags: None leaves the tags as they are
+    :param protection: termination protection; None leaves it as it is
+    """
+
+    name: str
+    template: Template
+    parameters: dict[str, str | None]
+    tags: dict[str, str] | None
+    protection: bool | None
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set as CloudFormation described it.
+
+    :param executable: False when CloudFormation found nothing to change
+    :param complete: its rows carry property values, as AWS's do; an emulator's may lack them
+    """
+
+    arn: str
+    stack_id: str
+    executable: bool
+    complete: bool
+    rows: list[Change]
+
+
+def run(ctx: Context) -> dict[str, t.Any]:
+    """Be the module: dispatch on the state."""
+    begun = time.monotonic()
+    if ctx.params["state"] == "absent":
+        result = remove(ctx)
+    else:
+        desired = read_desired(ctx.params)
+        planning = ctx.check_mode or ctx.params["state"] == "planned"
+        result = plan(ctx, desired) if planning else apply(ctx, desired)
+    return {**result, "duration_s": round(time.monotonic() - begun, 3)}
+
+
+def read_desired(params: dict[str, t.Any]) -> Desired:
+    """Build what is wanted from the options.
+
+    :raises McpError: a parameter that the template does not have
+    """
+    template = build_template(params["template"], params["literals"])
+    for option in ("parameters", "unknown_parameters"):
+        for name in params[option]:
+            if name not in template.parameters:
+                raise McpError(unknown_name(option, name, template.parameters))
+    values = {name: None if value is None else parameter_text(value) for name, value in params["parameters"].items()}
+    tags = params["tags"]
+    return Desired(
+        name=params["name"],
+        template=template,
+        parameters=values,
+        tags=None if tags is None else {key: parameter_text(value) for key, value in tags.items()},
+        protection=params["termination_protection"],
+    )
+
+
+# What is there
+
+
+def settled_stack(ctx: Context) -> Stack | None:
+    """Describe the stack; wait first where an operation (of a run that was killed) is still going on."""
+    client, name = ctx.client("cloudformation"), ctx.params["name"]
+    stack = find_stack(client, name)
+    if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] not in UNUSABLE:
+        ctx.progress(f"{name} is {stack['StackStatus']} by an earlier run: waiting for it")
+        watch(ctx, stack["StackId"], events=True).until_settled()
+        stack = find_stack(client, name)
+    return stack
+
+
+def updatable_stack(ctx: Context) -> Stack | None:
+    """Describe the stack for a plan or an apply.
+
+    :raises McpError: it is stuck in a failed rollback
+    """
+    stack, name = settled_stack(ctx), ctx.params["name"]
+    if stack and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+        raise McpError(
+            f"Stack {name} is UPDATE_ROLLBACK_FAILED: {stack.get('StackStatusReason', 'no reason given')} "
+            f"Repair what it names, then type: aws cloudformation continue-update-rollback --stack-name {name}",
+            name=name,
+            status=stack["StackStatus"],
+            stack_id=stack["StackId"],
+        )
+    return stack
+
+
+def watch(ctx: Context, stack_id: str, total: int = 0, events: bool = False) -> Watch:
+    """Prepare to watch an operation.
+
+    :param events: the operation has begun already, its start is in the history
+    """
+    client = ctx.client("cloudformation")
+    return Watch(
+        client=client,
+        name=ctx.params["name"],
+        stack_id=stack_id,
+        progress=ctx.progress,
+        timeout=ctx.params["timeout"],
+        interval=ctx.params["poll_interval"],
+        total=total,
+        last_event=None if events else latest_event_id(client, stack_id),
+        renew=lock_renewer(ctx),
+    )
+
+
+def lock_renewer(ctx: Context) -> t.Callable[[], None]:
+    """Return what keeps the deploy lock's lease while we wait, a third of the lease apart."""
+    lock = ctx.params["lock"]
+    if not lock:
+        return lambda: None
+    renewed = time.monotonic()
+
+    def renew() -> None:
+        nonlocal renewed
+        if time.monotonic() - renewed < lock["lease"] / 3:
+            return
+        if not renew_lock(ctx.client("s3"), lock["bucket"], lock["key"], lock["run_id"], lock["lease"]):
+            raise LockLost(
+                f"Another run took the deploy lock s3://{lock['bucket']}/{lock['key']} over while this one waited for "
+                f"stack {ctx.params['name']}. This run stops here; CloudFormation carries on, and the other run waits."
+            )
+        renewed = time.monotonic()
+
+    return renew
+
+
+def pairs(items: list[dict[str, str]], key: str, value: str) -> dict[str, str]:
+    """Turn CloudFormation's lists of pairs into a dictionary."""
+    return {item[key]: item.get(value, "") for item in items}
+
+
+def current_outputs(stack: Stack) -> dict[str, str]:
+    """Return the stack's outputs, our own hash included."""
+    return pairs(stack.get("Outputs", []), "OutputKey", "OutputValue")
+
+
+def current_parameters(stack: Stack) -> dict[str, str]:
+    """Return the stack's parameters as CloudFormation shows them."""
+    return pairs(stack.get("Parameters", []), "ParameterKey", "ParameterValue")
+
+
+def is_unchanged(stack: Stack, desired: Desired) -> bool:
+    """Say whether one look proves that an update would find nothing to do (termination protection aside)."""
+    template = desired.template
+    if not stack["StackStatus"].endswith("_COMPLETE") or template.has_moving_references:
+        return False
+    if current_outputs(stack).get(HASH_OUTPUT) != template.sha256:
+        return False
+    current, hidden = current_parameters(stack), hidden_parameters(desired)
+    for name, value in desired.parameters.items():
+        if value is not None and (name in hidden or current.get(name) != value):
+            return False
+    return desired.tags is None or desired.tags == pairs(stack.get("Tags", []), "Key", "Value")
+
+
+# What would change
+
+
+def plan(ctx: Context, desired: Desired) -> dict[str, t.Any]:
+    """Say what an apply would do; leave nothing behind."""
+    stack = updatable_stack(ctx)
+    usable = stack is not None and stack["StackStatus"] not in UNUSABLE
+    unknown = ctx.params["unknown_parameters"]
+    if stack and usable and not unknown and is_unchanged(stack, desired):
+        source, rows = "unchanged", []
+    elif unknown or not usable:
+        source, rows = "local", plan_locally(ctx, desired, stack if usable else None)
+    else:
+        source, rows = "change_set", plan_by_change_set(ctx, desired, t.cast(Stack, stack))
+    rows = rows + protection_rows(stack if usable else None, desired)
+    guard(desired.name, rows, ctx.params["allow_replacement"])
+    return report(ctx, desired, stack, rows, source)
+
+
+def plan_by_change_set(ctx: Context, desired: Desired, stack: Stack) -> list[Change]:
+    """Let CloudFormation compare, and remove the change set again."""
+    client = ctx.client("cloudformation")
+    with_body = Body(ctx, desired.template)
+    change_set = create_change_set(ctx, desired, stack, with_body)
+    try:
+        return explain(client, desired, stack, change_set)
+    finally:
+        client.delete_change_set(ChangeSetName=change_set.arn)
+        with_body.forget()
+
+
+def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Change]:
+    """Compare expanded templates without CloudFormation: the stack, or one of its inputs, does not exist yet."""
+    client = ctx.client("cloudformation")
+    region = client.meta.region_name
+    unknown = set(ctx.params["unknown_parameters"])
+    required_parameters(desired, stack, unknown)
+    if len(desired.template.body.encode()) <= BODY_LIMIT:
+        with refused_by_cloudformation(ctx):
+            client.validate_template(TemplateBody=desired.template.body)
+    current = {} if stack is None else readable_parameters(stack)
+    values = {**known_values(desired.template, {**current, **desired.parameters})}
+    values = {name: value for name, value in values.items() if name not in unknown}
+    after = live_resources(expand(desired.template.document, values, region), values)
+    before: dict[str, t.Any] = {}
+    if stack is not None:
+        old = read_template(client, stack["StackId"], "Original")
+        before = live_resources(expand(old, current, region), current)
+    return compare_resources(substitute(before, current), substitute(after, values), unknown)
+
+
+def readable_parameters(stack: Stack) -> dict[str, str]:
+    """Return the parameters whose values AWS shows."""
+    return {name: value for name, value in current_parameters(stack).items() if value != "****"}
+
+
+def required_parameters(desired: Desired, stack: Stack | None, unknown: set[str]) -> None:
+    """Check that every parameter has a value: given, kept, or a default.
+
+    :raises McpError: some have none
+    """
+    kept = set() if stack is None else set(current_parameters(stack))
+    have = {name for name, value in desired.parameters.items() if value is not None} | kept | unknown
+    missing = [name for name, spec in desired.template.parameters.items() if "Default" not in spec and name not in have]
+    if missing:
+        raise McpError(
+            f"parameters: stack {desired.name} needs a value for {', '.join(missing)}, "
+            "which has no default and no value in an existing stack."
+        )
+
+
+def read_template(client: t.Any, stack_id: str, stage: str, **more: t.Any) -> dict[str, t.Any]:
+    """Return the template of a stack (or of its change set) as data."""
+    body = client.get_template(StackName=stack_id, TemplateStage=stage, **more)["TemplateBody"]
+    return body if isinstance(body, dict) else load_template(body, stack_id)
+
+
+def explain(client: t.Any, desired: Desired, stack: Stack, change_set: ChangeSet) -> list[Change]:
+    """Return the change set's rows; add what the endpoint left out, and what no resource shows."""
+    rows = change_set.rows
+    if not change_set.complete:
+        old_values = readable_parameters(stack)
+        new_values = known_values(desired.template, {**old_values, **desired.parameters})
+        new_values = {name: value for name, value in new_values.items() if name not in hidden_parameters(desired)}
+        old = read_template(client, stack["StackId"], "Processed")
+        new = read_template(client, change_set.stack_id, "Processed", ChangeSetName=change_set.arn)
+        fill_values(rows, substitute(old["Resources"], old_values), substitute(new["Resources"], new_values))
+        rows = add_conditional(rows, live_resources(old, old_values), live_resources(new, new_values))
+    return rows or outline_rows(stack, desired)
+
+
+def outline_rows(stack: Stack, desired: Desired) -> list[Change]:
+    """Return a row for what differs without touching a resource: outputs, descriptions, unused parameters."""
+    before, after = current_outputs(stack), desired.template.sha256
+    had, will = sorted(set(before) - {HASH_OUTPUT}), sorted(live_outputs(desired))
+    details = []
+    if before.get(HASH_OUTPUT) != after:
+        named = ("Outputs", had, will) if had != will else ("Template", before.get(HASH_OUTPUT), after)
+        details.append(make_detail(*named))
+    current = current_parameters(stack)
+    for name, value in desired.parameters.items():
+        if value is not None and name not in hidden_parameters(desired) and current.get(name) != value:
+            details.append(make_detail(f"Parameters.{name}", current.get(name), value))
+    tags = pairs(stack.get("Tags", []), "Key", "Value")
+    if desired.tags is not None and desired.tags != tags:
+        details.append(make_detail("Tags", tags, desired.tags))
+    return [make_change("update", desired.name, STACK_TYPE, details=details)] if details else []
+
+
+def hidden_parameters(desired: Desired) -> set[str]:
+    """Return the parameters whose values are not to be shown."""
+    definitions = desired.template.parameters
+    return {name for name, spec in definitions.items() if parameter_text(spec.get("NoEcho", False)) == "true"}
+
+
+def live_outputs(desired: Desired) -> dict[str, t.Any]:
+    """Return the outputs whose condition holds or is not known."""
+    document = {**desired.template.document, "Resources": desired.template.document.get("Outputs", {})}
+    return live_resources(document, known_values(desired.template, desired.parameters))
+
+
+def protection_rows(stack: Stack | None, desired: Desired) -> list[Change]:
+    """Return a row where termination protection is to be switched."""
+    before = bool(stack and stack.get("EnableTerminationProtection"))
+    if stack is None or desired.protection is None or desired.protection == before:
+        return []
+    detail = make_detail("TerminationProtection", before, desired.protection)
+    return [make_change("update", desired.name, STACK_TYPE, scope=["TerminationProtection"], details=[detail])]
+
+
+def guard(name: str, rows: list[Change], allowed: list[str]) -> None:
+    """Stop before data is lost.
+
+    :raises McpError: a stateful resource would be replaced or leave the stack and is not named
+    """
+    refused = refusals(rows, allowed)
+    if refused:
+        raise McpError(describe_refusal(name, refused), name=name, changes=rows, refused=refused)
+
+
+# Change sets
+
+
+@contextlib.contextmanager
+def refused_by_cloudformation(ctx: Context) -> t.Iterator[None]:
+    """Turn CloudFormation's refusal of a template into a message that names the file."""
+    try:
+        yield
+    except AWS_ERRORS as error:
+        if error_code(error) not in ("ValidationError", "InsufficientCapabilitiesException"):
+            raise
+        raise McpError(
+            f"CloudFormation refuses stack {ctx.params['name']} from {ctx.params['template']}: {error}. "
+            "Nothing was changed. Correct it and look again with --check --diff."
+        ) from error
+
+
+class Body:
+    """The template as a request carries it: inline, or by way of a bucket when it is too long."""
+
+    def __init__(self, ctx: Context, template: Template) -> None:
+        self._ctx = ctx
+        self._template = template
+        self._uploaded: dict[str, str] = {}
+
+    def request(self) -> dict[str, str]:
+        """Return TemplateBody or TemplateURL.
+
+        :raises McpError: too long, and no bucket to put it
+        """
+        data = self._template.body.encode("utf-8")
+        if len(data) <= BODY_LIMIT:
+            return {"TemplateBody": self._template.body}
+        bucket = self._ctx.params["template_bucket"]
+        if not bucket:
+            raise McpError(
+                f"template: {self._ctx.params['template']} has {len(data):,} bytes minified; CloudFormation takes "
+                f"{BODY_LIMIT:,} in a request. Name a bucket for it in template_bucket."
+            )
+        key = f"{self._ctx.params['template_prefix'].strip('/')}/{hashlib.sha256(data).hexdigest()}.json"
+        self._upload(bucket, key, data)
+        region = self._ctx.client("cloudformation").meta.region_name
+        return {"TemplateURL": f"https://s3.{region}.amazonaws.com/{bucket}/{key}"}
+
+    def _upload(self, bucket: str, key: str, data: bytes) -> None:
+        s3 = self._ctx.client("s3")
+        try:
+            s3.head_object(Bucket=bucket, Key=key)
+        except AWS_ERRORS as error:
+            if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
+                raise
+            answer = s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")
+            version = {"VersionId": answer["VersionId"]} if answer.get("VersionId") else {}
+            self._uploaded = {"Bucket": bucket, "Key": key, **version}
+
+    def forget(self) -> None:
+        """Remove what was put into the bucket for a look only."""
+        if self._uploaded:
+            self._ctx.client("s3").delete_object(**self._uploaded)
+
+
+def request_parameters(desired: Desired, stack: Stack | None) -> list[dict[str, t.Any]]:
+    """Return the parameters of a change set: what is given, else what the stack has."""
+    current = set() if stack is None else set(current_parameters(stack))
+    request: list[dict[str, t.Any]] = []
+    for name in desired.template.parameters:
+        value = desired.parameters.get(name)
+        if value is not None:
+            request.append({"ParameterKey": name, "ParameterValue": value})
+        elif name in current:
+            request.append({"ParameterKey": name, "UsePreviousValue": True})
+    return request
+
+
+def stack_request(ctx: Context, desired: Desired, stack: Stack | None, body: Body) -> dict[str, t.Any]:
+    """Return what CreateChangeSet and UpdateStack have in common."""
+    request: dict[str, t.Any] = {
+        "StackName": desired.name,
+        "Capabilities": ctx.params["capabilities"],
+        "Parameters": request_parameters(desired, stack),
+        **body.request(),
+    }
+    if desired.tags is not None:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(desired.tags.items())]
+    return request
+
+
+def create_change_set(ctx: Context, desired: Desired, stack: Stack | None, body: Body) -> ChangeSet:
+    """Ask CloudFormation to compare, and wait for its answer.
+
+    :raises McpError: it refuses the template or the parameters
+    """
+    client = ctx.client("cloudformation")
+    required_parameters(desired, stack, set())
+    name = f"{CHANGE_SET_PREFIX}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+    request = stack_request(ctx, desired, stack, body)
+    request.update({"ChangeSetName": name, "ClientToken": name, "ChangeSetType": "UPDATE" if stack else "CREATE"})
+    if stack is None:
+        request["OnStackFailure"] = ctx.params["on_failure"]
+    with refused_by_cloudformation(ctx):
+        created = client.create_change_set(**request)
+    return described_change_set(ctx, created["Id"], created["StackId"])
+
+
+def described_change_set(ctx: Context, arn: str, stack_id: str) -> ChangeSet:
+    """Wait until a change set is ready and read all its pages.
+
+    :raises McpError: it failed for another reason than having no changes, or took longer than the timeout
+    """
+    client, begun = ctx.client("cloudformation"), time.monotonic()
+    for pause in pauses(ctx.params["poll_interval"]):
+        answer = client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True)
+        if answer["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            break
+        if time.monotonic() - begun > ctx.params["timeout"]:
+            discard(ctx, arn, stack_id)
+            raise McpError(
+                f"CloudFormation has not compared stack {ctx.params['name']} within {ctx.params['timeout']} s (timeout). "
+                "Nothing was changed. Run the same command again."
+            )
+        time.sleep(pause)
+    reason = answer.get("StatusReason", "")
+    failed = answer["Status"] != "CREATE_COMPLETE"
+    if failed and not any(text in reason for text in NO_CHANGES):
+        invalid = validation_failure(client, ChangeSetName=arn)
+        reason += f" {invalid['LogicalResourceId']}: {invalid['ResourceStatusReason']}." if invalid else ""
+        discard(ctx, arn, stack_id)
+        raise McpError(
+            f"CloudFormation cannot plan stack {ctx.params['name']} from {ctx.params['template']}: {reason} "
+            "Nothing was changed. Correct it and look again with --check --diff."
+        )
+    changes = list(answer.get("Changes", []))
+    while answer.get("NextToken"):
+        answer = client.describe_change_set(
+            ChangeSetName=arn, IncludePropertyValues=True, NextToken=answer["NextToken"]
+        )
+        changes.extend(answer.get("Changes", []))
+    return ChangeSet(
+        arn=arn,
+        stack_id=stack_id,
+        executable=not failed,
+        complete=has_values(changes),
+        rows=from_change_set(changes),
+    )
+
+
+def discard(ctx: Context, arn: str, stack_id: str) -> None:
+    """Remove a change set, and the empty stack that one for a new stack brought along."""
+    client = ctx.client("cloudformation")
+    client.delete_change_set(ChangeSetName=arn)
+    stack = find_stack(client, stack_id)
+    if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        client.delete_stack(StackName=stack_id)
+
+
+def remove_leftovers(ctx: Context, stack: Stack) -> None:
+    """Remove change sets of runs that were killed before they executed them."""
+    client = ctx.client("cloudformation")
+    for page in client.get_paginator("list_change_sets").paginate(StackName=ctx.params["name"]):
+        for summary in page["Summaries"]:
+            ours = summary["ChangeSetName"].startswith(CHANGE_SET_PREFIX)
+            if ours and summary.get("ExecutionStatus") in ("AVAILABLE", "UNAVAILABLE"):
+                ctx.progress(f"{ctx.params['name']}: removing change set {summary['ChangeSetName']} of a killed run")
+                client.delete_change_set(ChangeSetName=summary["ChangeSetId"])
+
+
+# Making it so
+
+
+def apply(ctx: Context, desired: Desired) -> dict[str, t.Any]:
+    """Create or update the stack by exactly the change set that was looked at."""
+    stack = updatable_stack(ctx)
+    if stack and stack["StackStatus"] in UNUSABLE:
+        ctx.progress(f"{desired.name} is {stack['StackStatus']}: removing it to start afresh")
+        delete_and_wait(ctx, stack)
+        stack = None
+    created = stack is None
+    rows: list[Change] = []
+    source = "unchanged"
+    if stack is None or not is_unchanged(stack, desired):
+        source = "change_set"
+        rows = update_by_change_set(ctx, desired, stack)
+        stack = find_stack(ctx.client("cloudformation"), desired.name)
+    switched = protection_rows(stack, desired)
+    if switched:
+        ctx.client("cloudformation").update_termination_protection(
+            StackName=desired.name, EnableTerminationProtection=bool(desired.protection)
+        )
+    return report(ctx, desired, stack, rows if created else rows + switched, source)
+
+
+def update_by_change_set(ctx: Context, desired: Desired, stack: Stack | None) -> list[Change]:
+    """Plan, guard, execute, wait; return the rows."""
+    client = ctx.client("cloudformation")
+    if stack:
+        remove_leftovers(ctx, stack)
+    body = Body(ctx, desired.template)
+    change_set = create_change_set(ctx, desired, stack, body)
+    try:
+        rows = explain(client, desired, stack, change_set) if stack else created_rows(client, desired, change_set)
+        guard(desired.name, rows, ctx.params["allow_replacement"])
+    except Exception:
+        discard(ctx, change_set.arn, change_set.stack_id)
+        body.forget()
+        raise
+    label = change_set.arn.split("/")[-2]
+    if not change_set.executable:
+        client.delete_change_set(ChangeSetName=change_set.arn)
+        return rows if rows and stack and update_outline(ctx, desired, stack, body) else []
+    ctx.progress(f"{desired.name}: change set {label} created, {len(rows)} changes")
+    operation = watch(ctx, change_set.stack_id, total=len(rows))
+    ctx.progress(f"{desired.name}: executing change set {label}")
+    execute(client, change_set)
+    finish(operation, ("UPDATE_COMPLETE",) if stack else ("CREATE_COMPLETE",))
+    return rows
+
+
+def created_rows(client: t.Any, desired: Desired, change_set: ChangeSet) -> list[Change]:
+    """Return the rows of a new stack without resources whose condition is false, which an emulator may list."""
+    if change_set.complete:
+        return change_set.rows
+    document = read_template(client, change_set.stack_id, "Processed", ChangeSetName=change_set.arn)
+    live = live_resources(document, known_values(desired.template, desired.parameters))
+    return [row for row in change_set.rows if row["logical_id"] in live]
+
+
+def execute(client: t.Any, change_set: ChangeSet) -> None:
+    """Execute a change set; a repeated request whose first answer was lost is no error."""
+    try:
+        client.execute_change_set(ChangeSetName=change_set.arn, ClientRequestToken=change_set.arn.split("/")[-2])
+    except AWS_ERRORS as error:
+        if error_code(error) != "InvalidChangeSetStatus":
+            raise
+        status = client.describe_change_set(ChangeSetName=change_set.arn)["ExecutionStatus"]
+        if not status.startswith("EXECUTE"):
+            raise
+
+
+def update_outline(ctx: Context, desired: Desired, stack: Stack, body: Body) -> bool:
+    """Update outputs and descriptions where the endpoint makes no change set for them; False: nothing to do."""
+    client = ctx.client("cloudformation")
+    operation = watch(ctx, stack["StackId"])
+    ctx.progress(f"{desired.name}: updating without a change set, no resource property differs")
+    try:
+        client.update_stack(**stack_request(ctx, desired, stack, body))
+    except AWS_ERRORS as error:
+        if any(text in str(error) for text in NO_CHANGES):
+            return False
+        raise
+    finish(operation, ("UPDATE_COMPLETE",))
+    return True
+
+
+def finish(operation: Watch, good: tuple[str, ...]) -> None:
+    """Wait for the end of an operation.
+
+    :raises McpError: it did not end well; names the first failed resource and the state things are in
+    """
+    stack = operation.until_settled()
+    status = stack["StackStatus"]
+    if status in good:
+        return
+    failure = first_failure(operation.events)
+    if failure is None or of_stack_itself(failure):
+        failure = validation_failure(operation.client, StackName=operation.stack_id) or failure
+    cause = "CloudFormation gives no reason"
+    details: dict[str, t.Any] = {"name": operation.name, "status": status, "stack_id": operation.stack_id}
+    if failure:
+        reason = failure.get("ResourceStatusReason", "no reason given")
+        cause = f"{failure['LogicalResourceId']} ({failure['ResourceType']}) {failure['ResourceStatus']}: {reason}"
+        details["failed_resource"] = {
+            "logical_id": failure["LogicalResourceId"],
+            "type": failure["ResourceType"],
+            "status": failure["ResourceStatus"],
+            "reason": reason,
+        }
+    raise McpError(
+        f"Stack {operation.name}: {cause}. The stack is {status}: {next_step(operation.name, status)}", **details
+    )
+
+
+def next_step(name: str, status: str) -> str:
+    """Say what a status means and what to type."""
+    meaning = STATE_NOW.get(status, "look at its events")
+    if status == "UPDATE_ROLLBACK_FAILED":
+        return (
+            f"{meaning}. Repair the cause, then type: aws cloudformation continue-update-rollback --stack-name {name}"
+        )
+    events = f"aws cloudformation describe-stack-events --stack-name {name}"
+    return f"{meaning}. Correct the cause and run the same command again; every event: {events}"
+
+
+# Removing
+
+
+def remove(ctx: Context) -> dict[str, t.Any]:
+    """Delete the stack; say what stays on AWS."""
+    name = ctx.params["name"]
+    stack = settled_stack(ctx)
+    if stack is None:
+        return {
+            "name": name,
+            "changed": False,
+            "status": "ABSENT",
+            "changes": [],
+            "retained": [],
+            "source": "unchanged",
+        }
+    protected = bool(stack.get("EnableTerminationProtection"))
+    if protected and ctx.params["termination_protection"] is not False:
+        raise McpError(
+            f"Stack {name} is protected against deletion. If it shall go, set termination_protection: false."
+        )
+    rows, retained = deletion_rows(ctx, stack)
+    if not ctx.check_mode:
+        if protected:
+            ctx.client("cloudformation").update_termination_protection(
+                StackName=name, EnableTerminationProtection=False
+            )
+        delete_and_wait(ctx, stack, total=len(rows))
+    result: dict[str, t.Any] = {"name": name, "changed": True, "status": "ABSENT", "stack_id": stack["StackId"]}
+    if ctx.check_mode:
+        result["status"] = stack["StackStatus"]
+    if ctx.diff_mode:
+        result["diff"] = [{"prepared": render(name, rows)}]
+    return {**result, "changes": rows, "retained": retained, "source": "stack"}
+
+
+def deletion_rows(ctx: Context, stack: Stack) -> tuple[list[Change], list[dict[str, str]]]:
+    """List the stack's resources: all as rows, and those that stay on AWS with their physical ids."""
+    client = ctx.client("cloudformation")
+    if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return [], []
+    bodies = read_template(client, stack["StackId"], "Processed")["Resources"]
+    rows, retained = [], []
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"]):
+        for resource in page["StackResourceSummaries"]:
+            logical_id = resource["LogicalResourceId"]
+            if resource["ResourceStatus"] == "DELETE_COMPLETE":
+                continue
+            policy = bodies.get(logical_id, {}).get("DeletionPolicy", "")
+            policy = policy if isinstance(policy, str) else json.dumps(policy)
+            rows.append(make_change("delete", logical_id, resource["ResourceType"], policy=policy))
+            if policy in RETAINING or logical_id in ctx.params["retain_resources"]:
+                entry = {"logical_id": logical_id, "type": resource["ResourceType"], "policy": policy}
+                retained.append({**entry, "physical_id": resource.get("PhysicalResourceId", "")})
+    return rows, retained
+
+
+def delete_and_wait(ctx: Context, stack: Stack, total: int = 0) -> None:
+    """Delete a stack and wait; resources in ``retain_resources`` are left out where their deletion fails.
+
+    :raises McpError: something could not be deleted
+    """
+    client, stack_id, status = ctx.client("cloudformation"), stack["StackId"], stack["StackStatus"]
+    retain = {"RetainResources": ctx.params["retain_resources"]} if ctx.params["retain_resources"] else {}
+    if not (retain and status == "DELETE_FAILED"):
+        operation = watch(ctx, stack_id, total=total)
+        ctx.progress(f"{ctx.params['name']}: deleting")
+        client.delete_stack(StackName=stack_id)
+        # CloudFormation takes RetainResources only after a deletion has failed.
+        if not retain or operation.until_settled()["StackStatus"] != "DELETE_FAILED":
+            finish(operation, ("DELETE_COMPLETE",))
+            return
+    operation = watch(ctx, stack_id, total=total)
+    ctx.progress(f"{ctx.params['name']}: deleting, without {', '.join(ctx.params['retain_resources'])}")
+    client.delete_stack(StackName=stack_id, **retain)
+    finish(operation, ("DELETE_COMPLETE",))
+
+
+# The answer
+
+
+def report(ctx: Context, desired: Desired, stack: Stack | None, rows: list[Change], source: str) -> dict[str, t.Any]:
+    """Return the result of a plan or an apply."""
+    described = stack or {"StackStatus": "ABSENT", "StackId": ""}
+    outputs = {name: value for name, value in current_outputs(described).items() if name != HASH_OUTPUT}
+    hidden = hidden_parameters(desired)
+    shown = {name: value for name, value in readable_parameters(described).items() if name not in hidden}
+    result: dict[str, t.Any] = {
+        "name": desired.name,
+        "changed": bool(rows),
+        "status": described["StackStatus"],
+        "stack_id": described["StackId"],
+        "outputs": outputs,
+        "parameters": shown,
+        "changes": rows,
+        "source": source,
+        "template_sha256": desired.template.sha256,
+    }
+    if ctx.diff_mode and rows:
+        note = "local expansion, not compared by AWS" if source == "local" else ""
+        result["diff"] = [{"prepared": render(desired.name, rows, note)}]
+    return result

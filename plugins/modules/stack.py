@@ -1,0 +1,342 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: stack
+version_added: 1.0.0
+short_description: Plan, create, update and delete an AWS CloudFormation stack
+description:
+  - Plans with a change set and executes exactly the change set that it planned.
+  - The plan of a stack that does not exist yet, or whose inputs are not known yet, is made on the controller from the
+    template, expanded by AWS's own SAM translator; it leaves nothing on AWS.
+  - A resource that holds data is never replaced and never leaves the stack unless it is named in O(allow_replacement).
+  - An unchanged stack costs one request. It counts as unchanged when the hash of the template, the given parameters
+    and the tags are equal, no given parameter is C(NoEcho), no parameter has an SSM type, and the template has no
+    C(resolve:ssm) reference without a version and no macro. The hash is kept in the stack's output
+    C(McpTemplateSha256). Drift is not looked for.
+  - A C(resolve:secretsmanager) reference does not prevent this, as CloudFormation compares its text only.
+  - Recovers from a run that was killed; waits for an operation that is still going on, removes change sets that were
+    not executed, and removes a stack whose first creation did not succeed before it creates it again.
+  - An action plugin of the same name runs the same code inside C(ansible-playbook), where it also shows progress.
+options:
+  name:
+    description: Name of the stack.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) creates or updates the stack. In check mode it does the same as V(planned).
+      - V(planned) says what V(present) would do.
+      - V(absent) deletes the stack.
+    type: str
+    choices: [planned, present, absent]
+    default: present
+  template:
+    description:
+      - Path of the template, in YAML with CloudFormation's short tags or in JSON. SAM templates are welcome.
+      - A resource whose C(Metadata) has a list C(McpHashOf) of logical ids (or patterns such as C(Api*)) gets a hash of
+        those resources appended to its own logical id, and every reference follows. It also depends on those of them
+        that are gateway methods and gateway responses, because a deployment takes a picture of what is there.
+        Values that come as stack parameters are not part of that hash, values in O(literals) are.
+      - Required unless O(state=absent).
+    type: path
+  literals:
+    description:
+      - Values that are written into the template in the place of its parameters of these names.
+      - Use it where a changed value must count as a changed template, such as the key of a code package.
+    type: dict
+    default: {}
+  parameters:
+    description:
+      - Values of the template's parameters. Booleans become V(true) and V(false), lists are joined by commas.
+      - A parameter that is missing here, or null, keeps the value it has in the existing stack, else its default.
+    type: dict
+    default: {}
+  unknown_parameters:
+    description:
+      - Names of parameters whose values are outputs of a stack that does not exist yet, or is about to change.
+      - The plan is then made on the controller, and resources that refer to them are shown as changing.
+      - Only used in a plan.
+    type: list
+    elements: str
+    default: []
+  tags:
+    description:
+      - Tags of the stack, which CloudFormation copies to its resources. All tags are replaced; without it they stay.
+      - A value that differs in every run would make every run an update of every resource.
+    type: dict
+  capabilities:
+    description: What the template may do.
+    type: list
+    elements: str
+    default: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]
+  termination_protection:
+    description:
+      - Whether the stack is protected against deletion. Without it the protection stays as it is.
+      - A protected stack is only deleted when this is V(false).
+    type: bool
+  allow_replacement:
+    description: Logical ids of resources holding data that may be replaced or leave the stack.
+    type: list
+    elements: str
+    default: []
+  retain_resources:
+    description: Logical ids of resources that are left on AWS when their deletion fails.
+    type: list
+    elements: str
+    default: []
+  on_failure:
+    description: What happens to a new stack whose creation fails. An update always rolls back.
+    type: str
+    choices: [ROLLBACK, DELETE, DO_NOTHING]
+    default: ROLLBACK
+  template_bucket:
+    description: Bucket for templates that are longer than 51,200 bytes once minified.
+    type: str
+  template_prefix:
+    description: Where in O(template_bucket) they lie.
+    type: str
+    default: templates
+  timeout:
+    description: Seconds to wait for CloudFormation. It carries on after that, and the next run waits again.
+    type: int
+    default: 3600
+  poll_interval:
+    description: Seconds between two looks at a running operation. Without it from 0.1 growing to 5.
+    type: float
+  lock:
+    description: A deploy lock that is renewed while waiting.
+    type: dict
+    suboptions:
+      bucket:
+        description: Bucket of the lock.
+        type: str
+        required: true
+      key:
+        description: Key of the lock.
+        type: str
+        required: true
+      run_id:
+        description: The run that holds it.
+        type: str
+        required: true
+      lease:
+        description: Seconds for which a renewal is good.
+        type: int
+        default: 900
+author:
+  - PratikoAI (@PratikoAI)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Show what would change
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-app
+    template: templates/app.yaml
+    parameters:
+      Environment: production
+    state: planned
+  diff: true
+
+- name: Publish a new package
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-app
+    template: templates/app.yaml
+    literals:
+      CodeKey: packages/0a1b2c.zip
+    parameters:
+      Environment: production
+    tags:
+      mcp:environment: production
+
+- name: Plan a stack whose input is an output of a stack that does not exist yet
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-edge
+    template: templates/edge.yaml
+    unknown_parameters: [ApiHost]
+    state: planned
+
+- name: Let a table be replaced by an empty one
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-data
+    template: templates/data.yaml
+    allow_replacement: [Table]
+
+- name: Remove a protected stack
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-data
+    termination_protection: false
+    state: absent
+"""
+
+RETURN = r"""
+name:
+  description: Name of the stack.
+  returned: always
+  type: str
+  sample: mcp-production-app
+status:
+  description: The stack's status after the task, V(ABSENT) when there is none.
+  returned: always
+  type: str
+  sample: UPDATE_COMPLETE
+stack_id:
+  description: The stack's ARN, empty for one that does not exist yet.
+  returned: when the stack exists, or state is not absent
+  type: str
+  sample: arn:aws:cloudformation:us-east-1:123456789012:stack/mcp-production-app/1b2c3d4e
+outputs:
+  description: Outputs of the stack.
+  returned: when state is not absent
+  type: dict
+  sample: {ApiId: abc123}
+parameters:
+  description: Parameters of the stack, without those that CloudFormation hides.
+  returned: when state is not absent
+  type: dict
+  sample: {Environment: production}
+changes:
+  description: What was changed, or would be.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: One of V(create), V(update), V(replace), V(delete), V(import).
+      returned: always
+      type: str
+      sample: update
+    logical_id:
+      description: Logical id of the resource; the stack's name where the stack itself changes.
+      returned: always
+      type: str
+      sample: ServerFunction
+    type:
+      description: Type of the resource.
+      returned: always
+      type: str
+      sample: AWS::Lambda::Function
+    replacement:
+      description: V(True), V(False) or V(Conditional) as CloudFormation says, V(Unknown) in a local plan, else empty.
+      returned: always
+      type: str
+      sample: "False"
+    scope:
+      description: Which parts of the resource change.
+      returned: always
+      type: list
+      elements: str
+      sample: [Properties]
+    policy:
+      description: What happens to the old resource where it is deleted or replaced.
+      returned: always
+      type: str
+      sample: Retain
+    details:
+      description: The properties that change.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: The property.
+          returned: always
+          type: str
+          sample: MemorySize
+        before:
+          description: Its value now, null when not known.
+          returned: always
+          type: raw
+          sample: 512
+        after:
+          description: Its value then, null when not known.
+          returned: always
+          type: raw
+          sample: 1024
+        recreation:
+          description: Whether this change replaces the resource, V(Never), V(Conditionally), V(Always) or V(Unknown).
+          returned: always
+          type: str
+          sample: Never
+        cause:
+          description: The parameter or resource that it follows, empty for a change of the template itself.
+          returned: always
+          type: str
+          sample: Environment
+source:
+  description:
+    - V(change_set) when CloudFormation compared, V(local) when the controller did, V(unchanged) when one look was
+      enough, V(stack) for a deletion.
+  returned: always
+  type: str
+  sample: change_set
+template_sha256:
+  description: Hash of the template with its literals, without parameters and tags.
+  returned: when state is not absent
+  type: str
+  sample: 3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+retained:
+  description: Resources that stay on AWS after the deletion.
+  returned: when state is absent
+  type: list
+  elements: dict
+  contains:
+    logical_id:
+      description: Logical id of the resource.
+      returned: always
+      type: str
+      sample: Table
+    type:
+      description: Type of the resource.
+      returned: always
+      type: str
+      sample: AWS::DynamoDB::Table
+    policy:
+      description: Its deletion policy.
+      returned: always
+      type: str
+      sample: Retain
+    physical_id:
+      description: Its name on AWS.
+      returned: always
+      type: str
+      sample: mcp-production
+failed_resource:
+  description: The resource that made CloudFormation give up, not one of those that were cancelled because of it.
+  returned: when an operation failed
+  type: dict
+  sample: {logical_id: Table, type: AWS::DynamoDB::Table, status: CREATE_FAILED, reason: Table already exists}
+refused:
+  description: The changes that would lose data and were not allowed.
+  returned: when the plan was refused
+  type: list
+  elements: dict
+  sample: [{action: replace, logical_id: Table, type: AWS::DynamoDB::Table}]
+duration_s:
+  description: Seconds that the task took.
+  returned: when it succeeded
+  type: float
+  sample: 0.082
+"""
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import run_module
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack import ARGUMENT_SPEC, SPEC_OPTIONS, run
+
+
+def main() -> None:
+    """Run as a module."""
+    run_module(ARGUMENT_SPEC, run, **SPEC_OPTIONS)
+
+
+if __name__ == "__main__":
+    main()

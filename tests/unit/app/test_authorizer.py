@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""What the API Gateway authorizer answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import boto3
+import jwt
+import pytest
+from botocore.stub import Stubber
+from cryptography.hazmat.primitives.asymmetric import ec
+from pratiko_mcp.auth import Verifier
+from pratiko_mcp.authorizer import SECRET_TTL_SECONDS, Authorizer, OriginSecret
+from pratiko_mcp.settings import TokenSettings
+
+ISSUER = "https://mcp.example.com"
+ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:origin-AbCdEf"
+METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:abc123/live/POST/mcp"
+KEY = ec.generate_private_key(ec.SECP256R1())
+JWKS = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "1"}]}
+STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
+
+
+def token(**changes: Any) -> str:
+    claims = {"iss": ISSUER, "aud": ISSUER + "/mcp", "sub": "alice", "scope": "read write", "client_id": "cli"}
+    return jwt.encode({**claims, "exp": int(time.time()) + 300, **changes}, KEY, "ES256", headers={"kid": "1"})
+
+
+class Bench:
+    """An authorizer over a stubbed Secrets Manager and a clock that only the test moves."""
+
+    def __init__(self) -> None:
+        client = boto3.client(
+            "secretsmanager", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        self.stub = Stubber(client)
+        self.stub.activate()
+        self.now = 100.0
+        verifier = Verifier(TokenSettings(ISSUER, (ISSUER + "/mcp",), JWKS, None))
+        self.authorizer = Authorizer(verifier, OriginSecret(ARN, client, lambda: self.now))
+
+    def secret(self, **stages: str | None) -> None:
+        """Expect reads of stages in this order; None is a stage that does not exist."""
+        for stage, value in stages.items():
+            expected = {"SecretId": ARN, "VersionStage": stage}
+            if value is None:
+                self.stub.add_client_error("get_secret_value", "ResourceNotFoundException", expected_params=expected)
+            else:
+                self.stub.add_response("get_secret_value", {"SecretString": value}, expected)
+
+    def effect(self, origin: str | None, bearer: str | None = None, **event: Any) -> str:
+        decision = self.decide(origin, bearer, **event)
+        return str(decision["policyDocument"]["Statement"][0]["Effect"])
+
+    def decide(self, origin: str | None, bearer: str | None = None, **event: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {bearer or token()}"} | ({"X-Mcp-Origin": origin} if origin else {})
+        return self.authorizer.decide({"headers": headers, "methodArn": METHOD_ARN, **event})
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_allow(bench: Bench) -> None:
+    bench.secret(AWSCURRENT="s1")
+    expiry = int(time.time()) + 100
+    assert bench.decide("s1", token(exp=expiry)) == {
+        "principalId": "alice",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Action": "execute-api:Invoke",
+                    "Effect": "Allow",
+                    "Resource": "arn:aws:execute-api:us-east-1:123456789012:abc123/live/*",
+                }
+            ],
+        },
+        "context": {"sub": "alice", "scope": "read write", "client_id": "cli", "exp": str(expiry)},
+    }
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"Authorization": "Basic abc"},
+        {"Authorization": "Bearer abc"},
+        {"authorization": "Bearer " + token(exp=1)},
+        {"authorization": "Bearer " + token(aud="other"), "x-mcp-origin": "s1"},
+    ],
+)
+def test_unauthorized_before_the_secret_is_read(bench: Bench, headers: dict[str, str] | None) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        bench.authorizer.decide({"headers": headers, "methodArn": METHOD_ARN})
+
+
+@pytest.mark.parametrize("origin", [None, "wrong", "", "\ud800"])
+def test_deny_round_the_cdn(bench: Bench, origin: str | None) -> None:
+    bench.secret(AWSCURRENT="s1")
+    bench.secret(AWSCURRENT="s1", AWSPENDING=None, AWSPREVIOUS=None)
+    assert bench.effect(origin) == "Deny"
+    bench.stub.assert_no_pending_responses()
+
+
+def test_secret_is_cached(bench: Bench) -> None:
+    bench.secret(AWSCURRENT="s1")
+    assert [bench.effect("s1") for _ in range(3)] == ["Allow"] * 3
+    bench.now += SECRET_TTL_SECONDS + 1
+    bench.secret(AWSCURRENT="s2")
+    assert bench.effect("s2") == "Allow"
+    bench.stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_rotation_is_noticed_at_once(bench: Bench, stage: str) -> None:
+    bench.secret(AWSCURRENT="s1")
+    bench.effect("s1")
+    bench.secret(**{name: "s2" if name == stage else f"other-{name}" for name in STAGES})
+    assert bench.effect("s2") == "Allow"
+
+
+def test_values_around_a_rotation_are_all_good(bench: Bench) -> None:
+    bench.secret(AWSCURRENT="s2")
+    bench.secret(AWSCURRENT="s2", AWSPENDING="s3", AWSPREVIOUS="s1")
+    assert [bench.effect(origin) for origin in ("s1", "s2", "s3")] == ["Allow"] * 3
+
+
+def test_json_value(bench: Bench) -> None:
+    bench.secret(AWSCURRENT=json.dumps({"value": "s1"}))
+    assert bench.effect("s1") == "Allow"
+
+
+def test_number_stays_text(bench: Bench) -> None:
+    bench.secret(AWSCURRENT="12345")
+    assert bench.effect("12345") == "Allow"
+
+
+@pytest.mark.parametrize("value", [None, '{"value": ""}'])
+def test_secret_without_a_value_is_an_error_not_a_decision(bench: Bench, value: str | None) -> None:
+    bench.secret(AWSCURRENT=value)
+    with pytest.raises(LookupError, match="has no value"):
+        bench.effect(None)
+
+
+def test_log_has_no_secrets(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.secret(AWSCURRENT="s1")
+    bearer = token()
+    bench.decide("s1", bearer)
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"event": "authorizer", "decision": "allowed", "reason": ""}
+    assert bearer not in line
+
+
+def test_handler_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pratiko_mcp import authorizer
+
+    monkeypatch.setenv("MCP_PUBLIC_URL", ISSUER)
+    monkeypatch.setenv("MCP_JWKS", json.dumps(JWKS))
+    monkeypatch.setenv("MCP_ORIGIN_SECRET", ARN)
+    authorizer._authorizer.cache_clear()
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        authorizer.handler({"headers": {"authorization": "Bearer x"}, "methodArn": METHOD_ARN}, None)

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options file is the one list: defaults, verbs and variables in use agree with it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.checkout import ROOT
+
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+PHASES = [name for name in ROLES if name in ("local", "staging", "production")]
+# Task files that verbs include; nobody calls them from outside.
+PARTS = {
+    "production": {"door", "stack", "apply_stacks", "release_version", "verify_endpoint", "destroy_data", "destroy_foundation"},
+}
+
+
+def specs(role: str) -> dict:
+    """Return a role's argument specifications."""
+    return yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+
+
+OPTIONS = specs("preflight")["main"]["options"]
+
+
+def test_defaults_are_those_of_the_options_file():
+    defaults = yaml.safe_load((ROOT / "roles" / "preflight" / "defaults" / "main.yml").read_text())
+    assert defaults.pop("mcp_environment") == "{{ inventory_hostname }}"
+    assert defaults == {name: option["default"] for name, option in OPTIONS.items() if "default" in option}
+
+
+@pytest.mark.parametrize("role", PHASES)
+def test_every_verb_has_its_entry_point(role):
+    files = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")}
+    assert files - PARTS[role] == set(specs(role))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_entry_points_describe_options_as_the_options_file_does(role):
+    for entry in specs(role).values():
+        for name, option in entry["options"].items():
+            if name == "mcp_deployment":
+                continue
+            assert option.get("type") == OPTIONS[name].get("type"), name
+            assert option["description"] == OPTIONS[name]["description"] or name == "mcp_verb", name
+
+
+def used_variables(folder: Path) -> set[str]:
+    """Return the public variables that task, variable and playbook files read."""
+    text = "\n".join(path.read_text() for path in folder.rglob("*.yml") if path.parent.name not in ("meta", "defaults"))
+    return set(re.findall(r"(?<![\w.-])(mcp_[a-z0-9_]+)", text))
+
+
+@pytest.mark.parametrize("folder", ["roles", "playbooks", "inventories"])
+def test_every_variable_in_use_is_an_option(folder):
+    groups = {"mcp_env_production", "mcp_deployment", "mcp_servers"}
+    assert used_variables(ROOT / folder) - groups - set(OPTIONS) == set()
+
+
+def test_every_option_is_used_somewhere():
+    read_by_plugins = re.findall(r'"(mcp_[a-z0-9_]+)"', (ROOT / "plugins/module_utils/preflight.py").read_text())
+    used = used_variables(ROOT / "roles") | used_variables(ROOT / "playbooks") | set(read_by_plugins)
+    assert set(OPTIONS) - used == set()
