@@ -81,7 +81,7 @@ check: dev ## the short loop: ruff and the unit tests
 	@$(BIN)/python -m pytest -q tests/unit
 
 lint: dev sanity ## all linters, ansible-test sanity with them
-	@$(BIN)/python scripts/lint.py
+	@$(BIN)/python -m tests.support.lint
 
 sanity: dev ## ansible-test sanity
 	@$(BIN)/python -m tests.support.sanity

@@ -28,8 +28,8 @@ try:
         botocore.exceptions.ClientError,
     )
 except ImportError:  # AnsibleAWSModule reports the missing library itself
-    AWS_CLIENT_CONFIG = None  # type: ignore[assignment]  # only without botocore
-    SHARED_SESSION = None  # type: ignore[assignment]  # only without boto3
+    AWS_CLIENT_CONFIG = None
+    SHARED_SESSION = None
     AWS_ERRORS = ()
 
 

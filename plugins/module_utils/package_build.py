@@ -38,6 +38,7 @@ class Build:
     :param cache: the folder of this release in the cache
     :param environment: variables that the server wants when it is imported
     :param notes: what the package lacks, in words
+    :param wheel: the server, once it is built for every machine
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Build:
     sandbox_python: str | None
     progress: t.Callable[[str], None]
     notes: list[str] = field(default_factory=list)
+    wheel: pathlib.Path | None = None
 
 
 @contextlib.contextmanager
@@ -75,13 +77,24 @@ def cached(cache: pathlib.Path, target: str) -> dict[str, t.Any] | None:
 
 
 def server_wheel(build: Build, target: Target, work: pathlib.Path) -> pathlib.Path:
-    """Return the server itself as a wheel.
+    """Return the server itself as a wheel, built once when it is for every machine.
 
-    :raises McpError: it cannot be built, or not for this target
+    :raises McpError: it cannot be built
+    """
+    if build.source.kind == "wheel":
+        return build.source.path
+    if build.wheel is None or not build.wheel.name.endswith("-none-any.whl"):
+        build.progress(f"building {target.name} package: server {build.source.label}")
+        build.wheel = make_wheel(build, target, work)
+    return build.wheel
+
+
+def make_wheel(build: Build, target: Target, work: pathlib.Path) -> pathlib.Path:
+    """Download or build the server's wheel.
+
+    :raises McpError: neither is possible
     """
     source, folder = build.source, work / "wheel"
-    if source.kind == "wheel":
-        return source.path
     command = ["wheel", "--no-deps", "--ignore-requires-python", "--wheel-dir", str(folder)]
     if source.kind == "index":
         download = ["download", "--no-deps", "--only-binary=:all:", *target.pip_options, "--dest", str(folder)]
@@ -153,7 +166,6 @@ def install_runtime(build: Build, target: Target, site: pathlib.Path, work: path
 def unpacked(build: Build, target: Target, work: pathlib.Path) -> tuple[pathlib.Path, list[str]]:
     """Build the package as a folder; return it and what was left out of it."""
     site = work / "site"
-    build.progress(f"building {target.name} package: server {build.source.label}")
     wheel = server_wheel(build, target, work)
     build.progress(f"building {target.name} package: dependencies")
     install_server(build, target, wheel, site, work)
@@ -196,7 +208,10 @@ def make(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.Any]:
         package_tree.compile_all(site, target.helper)
     else:
         wanted = target.python_version
-        build.notes.append(f"no bytecode (a cold start takes about 0.5 s more): there is no Python {wanted} here")
+        build.notes.append(
+            f"no bytecode (a cold start takes about 0.5 s more), and dependencies' conditions were read for this "
+            f"machine's Python: there is no Python {wanted} here"
+        )
     package_tree.check_size(site, build.max_bytes)
     build.progress(f"building {target.name} package: zip")
     path = work / "out" / "package.zip"

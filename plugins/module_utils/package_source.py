@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -72,21 +73,33 @@ def _from_path(text: str) -> Source:
     return Source("folder", str(path.resolve()), path.resolve().name)
 
 
+def _without_password(address: str) -> str:
+    return re.sub(r"//[^/@]+@", "//", address)
+
+
+def _commit_of(repository: str, ref: str) -> str:
+    """Ask a repository for the commit that a branch or tag is at now."""
+    command = ["git", "ls-remote", repository, ref]
+    quiet = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=quiet)
+        if asked.returncode == 0 and asked.stdout:
+            return asked.stdout[:40]
+    return "<commit, 40 hex digits>"
+
+
 def _from_git(text: str) -> Source:
-    label = re.sub(r"//[^/@]+@", "//", text)
+    label = _without_password(text)
+    named = re.fullmatch(r"git\+(.+?/.+?)(?:@([^@/#]+))?(#.*)?", text)
+    if not named:
+        raise _bad(label, "this is no source")
     if shutil.which("git") is None:
         raise _bad(label, "git is not installed", "Install it (Debian, Ubuntu: apt install git; macOS: xcode-select)")
-    address, _hash, _fragment = text[4:].partition("#")
-    repository, ref = re.fullmatch(r"(.*?[^/@]/.*?)(?:@([^@/][^@]*))?", address).groups()  # type: ignore[union-attr]
+    repository, ref, fragment = named.groups()
     if re.fullmatch(r"[0-9a-f]{40}", ref or ""):
         return Source("git", text, label)
-    asked = subprocess.run(
-        ["git", "ls-remote", repository, ref or "HEAD"],
-        capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
-    )  # fmt: skip
-    commit = asked.stdout[:40] if asked.returncode == 0 and asked.stdout else "<commit, 40 hex digits>"
-    clean = re.sub(r"//[^/@]+@", "//", repository)
-    raise _bad(label, "a branch or tag can move under a release", f"Name the commit: git+{clean}@{commit}")
+    pinned = f"git+{_without_password(repository)}@{_commit_of(repository, ref or 'HEAD')}{fragment or ''}"
+    raise _bad(label, "a branch or tag can move under a release", f"Name the commit: {pinned}")
 
 
 def _from_index(text: str) -> Source:

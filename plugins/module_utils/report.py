@@ -97,18 +97,18 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return report
 
 
-def summary(report: dict[str, t.Any], next_steps: list[str], path: Path) -> list[str]:
+def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_mode: bool) -> list[str]:
     """Return the lines that a person reads at the end of a run."""
     if report.get("failure"):
         return [f"FAILED at: {report['failure'].get('task')}", str(report["failure"].get("msg")), f"report: {path}"]
     where = f"{report.get('environment')} ({report.get('phase')})"
     place = "the emulated AWS on this machine" if report.get("sandbox") else f"AWS {report.get('region')}"
     lines = [f"{where} on {place}, {report['duration_s']} s"]
-    changed = [stack["name"] for stack in report["stacks"] if stack["changed"]]
-    lines.append("changed:   " + (", ".join(changed) if changed else "nothing"))
-    for label in ("endpoint", "health_url"):
-        if report.get(label):
-            lines.append(f"{label + ':':<11}{report[label]}")
+    changed = [stack["name"] for stack in report["stacks"] if stack["planned" if check_mode else "changed"]]
+    lines.append(("would change: " if check_mode else "changed:   ") + (", ".join(changed) if changed else "nothing"))
+    for label, key in (("endpoint", "endpoint"), ("health", "health_url")):
+        if report.get(key):
+            lines.append(f"{label + ':':<11}{report[key]}")
     if report.get("release"):
         lines.append(f"release:   {report['release']['id']}")
     for check in report["health"]:
@@ -121,7 +121,7 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path) -> list
     lines += [f"kept:      {item['resource']} ({item['bills']})" for item in report.get("kept", [])]
     lines += [f"stand-in:  {item}" for item in report["not_available"]]
     lines += [f"next:      {step}" for step in next_steps]
-    return [*lines, f"report:    {path}"]
+    return lines if check_mode else [*lines, f"report:    {path}"]
 
 
 def client_snippet(report: dict[str, t.Any]) -> list[str]:
@@ -154,6 +154,6 @@ def run(ctx: Context) -> dict[str, t.Any]:
     failure = ctx.params["failure"]
     if failure:
         raise McpError(f"{failure.get('msg')}", failed_task=failure.get("task"), report=str(path))
-    for line in summary(report, ctx.params["next_steps"], path):
+    for line in summary(report, ctx.params["next_steps"], path, ctx.check_mode):
         ctx.progress(line)
     return {"changed": False, "report": report, "path": str(path)}

@@ -6,35 +6,51 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import time
 import typing as t
-import uuid
-from dataclasses import dataclass
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.changes import (
-    STACK_TYPE,
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
+    AWS_ERRORS,
+    Context,
+    McpError,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import (
+    renew_lock,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change_set import (
+    BODY_LIMIT,
+    NO_CHANGES,
+    Body,
+    ChangeSet,
+    create_change_set,
+    discard,
+    execute,
+    refused_by_cloudformation,
+    remove_leftovers,
+    stack_request,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_changes import (
     Change,
     add_conditional,
     compare_resources,
     describe_refusal,
     fill_values,
-    from_change_set,
-    has_values,
     make_change,
-    make_detail,
     refusals,
     render,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
-    AWS_ERRORS,
-    Context,
-    McpError,
-    error_code,
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_desired import (
+    Desired,
+    current_outputs,
+    hidden_parameters,
+    is_unchanged,
+    outline_rows,
+    protection_rows,
+    read_desired,
+    readable_parameters,
+    required_parameters,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import renew_lock
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch import (
     LockLost,
     Stack,
@@ -43,20 +59,15 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch 
     first_failure,
     latest_event_id,
     of_stack_itself,
-    pauses,
     validation_failure,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
     HASH_OUTPUT,
-    Template,
-    build_template,
     expand,
     known_values,
     live_resources,
     load_template,
-    parameter_text,
     substitute,
-    unknown_name,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -94,10 +105,6 @@ SPEC_OPTIONS: dict[str, t.Any] = {
     "required_if": [("state", "present", ["template"]), ("state", "planned", ["template"])],
 }
 
-# Only change sets of single runs; a saved plan has another name and stays.
-CHANGE_SET_PREFIX = "mcp-run-"
-BODY_LIMIT = 51_200
-NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # What a killed or failed create, or a deletion that stopped half-way, leaves: nothing that can be updated.
 UNUSABLE = {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 RETAINING = ("Retain", "RetainExceptOnCreate")
@@ -112,37 +119,6 @@ STATE_NOW = {
 }
 
 
-@dataclass(frozen=True)
-class Desired:
-    """A stack as it shall be.
-
-    :param parameters: text values; None keeps the stack's current value
-    :param tags: None leaves the tags as they are
-    :param protection: termination protection; None leaves it as it is
-    """
-
-    name: str
-    template: Template
-    parameters: dict[str, str | None]
-    tags: dict[str, str] | None
-    protection: bool | None
-
-
-@dataclass(frozen=True)
-class ChangeSet:
-    """A change set as CloudFormation described it.
-
-    :param executable: False when CloudFormation found nothing to change
-    :param complete: its rows carry property values, as AWS's do; an emulator's may lack them
-    """
-
-    arn: str
-    stack_id: str
-    executable: bool
-    complete: bool
-    rows: list[Change]
-
-
 def run(ctx: Context) -> dict[str, t.Any]:
     """Be the module: dispatch on the state."""
     begun = time.monotonic()
@@ -153,27 +129,6 @@ def run(ctx: Context) -> dict[str, t.Any]:
         planning = ctx.check_mode or ctx.params["state"] == "planned"
         result = plan(ctx, desired) if planning else apply(ctx, desired)
     return {**result, "duration_s": round(time.monotonic() - begun, 3)}
-
-
-def read_desired(params: dict[str, t.Any]) -> Desired:
-    """Build what is wanted from the options.
-
-    :raises McpError: a parameter that the template does not have
-    """
-    template = build_template(params["template"], params["literals"])
-    for option in ("parameters", "unknown_parameters"):
-        for name in params[option]:
-            if name not in template.parameters:
-                raise McpError(unknown_name(option, name, template.parameters))
-    values = {name: None if value is None else parameter_text(value) for name, value in params["parameters"].items()}
-    tags = params["tags"]
-    return Desired(
-        name=params["name"],
-        template=template,
-        parameters=values,
-        tags=None if tags is None else {key: parameter_text(value) for key, value in tags.items()},
-        protection=params["termination_protection"],
-    )
 
 
 # What is there
@@ -247,35 +202,6 @@ def lock_renewer(ctx: Context) -> t.Callable[[], None]:
     return renew
 
 
-def pairs(items: list[dict[str, str]], key: str, value: str) -> dict[str, str]:
-    """Turn CloudFormation's lists of pairs into a dictionary."""
-    return {item[key]: item.get(value, "") for item in items}
-
-
-def current_outputs(stack: Stack) -> dict[str, str]:
-    """Return the stack's outputs, our own hash included."""
-    return pairs(stack.get("Outputs", []), "OutputKey", "OutputValue")
-
-
-def current_parameters(stack: Stack) -> dict[str, str]:
-    """Return the stack's parameters as CloudFormation shows them."""
-    return pairs(stack.get("Parameters", []), "ParameterKey", "ParameterValue")
-
-
-def is_unchanged(stack: Stack, desired: Desired) -> bool:
-    """Say whether one look proves that an update would find nothing to do (termination protection aside)."""
-    template = desired.template
-    if not stack["StackStatus"].endswith("_COMPLETE") or template.has_moving_references:
-        return False
-    if current_outputs(stack).get(HASH_OUTPUT) != template.sha256:
-        return False
-    current, hidden = current_parameters(stack), hidden_parameters(desired)
-    for name, value in desired.parameters.items():
-        if value is not None and (name in hidden or current.get(name) != value):
-            return False
-    return desired.tags is None or desired.tags == pairs(stack.get("Tags", []), "Key", "Value")
-
-
 # What would change
 
 
@@ -327,26 +253,6 @@ def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Ch
     return compare_resources(substitute(before, current), substitute(after, values), unknown)
 
 
-def readable_parameters(stack: Stack) -> dict[str, str]:
-    """Return the parameters whose values AWS shows."""
-    return {name: value for name, value in current_parameters(stack).items() if value != "****"}
-
-
-def required_parameters(desired: Desired, stack: Stack | None, unknown: set[str]) -> None:
-    """Check that every parameter has a value: given, kept, or a default.
-
-    :raises McpError: some have none
-    """
-    kept = set() if stack is None else set(current_parameters(stack))
-    have = {name for name, value in desired.parameters.items() if value is not None} | kept | unknown
-    missing = [name for name, spec in desired.template.parameters.items() if "Default" not in spec and name not in have]
-    if missing:
-        raise McpError(
-            f"parameters: stack {desired.name} needs a value for {', '.join(missing)}, "
-            "which has no default and no value in an existing stack."
-        )
-
-
 def read_template(client: t.Any, stack_id: str, stage: str, **more: t.Any) -> dict[str, t.Any]:
     """Return the template of a stack (or of its change set) as data."""
     body = client.get_template(StackName=stack_id, TemplateStage=stage, **more)["TemplateBody"]
@@ -367,45 +273,6 @@ def explain(client: t.Any, desired: Desired, stack: Stack, change_set: ChangeSet
     return rows or outline_rows(stack, desired)
 
 
-def outline_rows(stack: Stack, desired: Desired) -> list[Change]:
-    """Return a row for what differs without touching a resource: outputs, descriptions, unused parameters."""
-    before, after = current_outputs(stack), desired.template.sha256
-    had, will = sorted(set(before) - {HASH_OUTPUT}), sorted(live_outputs(desired))
-    details = []
-    if before.get(HASH_OUTPUT) != after:
-        named = ("Outputs", had, will) if had != will else ("Template", before.get(HASH_OUTPUT), after)
-        details.append(make_detail(*named))
-    current = current_parameters(stack)
-    for name, value in desired.parameters.items():
-        if value is not None and name not in hidden_parameters(desired) and current.get(name) != value:
-            details.append(make_detail(f"Parameters.{name}", current.get(name), value))
-    tags = pairs(stack.get("Tags", []), "Key", "Value")
-    if desired.tags is not None and desired.tags != tags:
-        details.append(make_detail("Tags", tags, desired.tags))
-    return [make_change("update", desired.name, STACK_TYPE, details=details)] if details else []
-
-
-def hidden_parameters(desired: Desired) -> set[str]:
-    """Return the parameters whose values are not to be shown."""
-    definitions = desired.template.parameters
-    return {name for name, spec in definitions.items() if parameter_text(spec.get("NoEcho", False)) == "true"}
-
-
-def live_outputs(desired: Desired) -> dict[str, t.Any]:
-    """Return the outputs whose condition holds or is not known."""
-    document = {**desired.template.document, "Resources": desired.template.document.get("Outputs", {})}
-    return live_resources(document, known_values(desired.template, desired.parameters))
-
-
-def protection_rows(stack: Stack | None, desired: Desired) -> list[Change]:
-    """Return a row where termination protection is to be switched."""
-    before = bool(stack and stack.get("EnableTerminationProtection"))
-    if stack is None or desired.protection is None or desired.protection == before:
-        return []
-    detail = make_detail("TerminationProtection", before, desired.protection)
-    return [make_change("update", desired.name, STACK_TYPE, scope=["TerminationProtection"], details=[detail])]
-
-
 def guard(name: str, rows: list[Change], allowed: list[str]) -> None:
     """Stop before data is lost.
 
@@ -414,172 +281,6 @@ def guard(name: str, rows: list[Change], allowed: list[str]) -> None:
     refused = refusals(rows, allowed)
     if refused:
         raise McpError(describe_refusal(name, refused), name=name, changes=rows, refused=refused)
-
-
-# Change sets
-
-
-@contextlib.contextmanager
-def refused_by_cloudformation(ctx: Context) -> t.Iterator[None]:
-    """Turn CloudFormation's refusal of a template into a message that names the file."""
-    try:
-        yield
-    except AWS_ERRORS as error:
-        if error_code(error) not in ("ValidationError", "InsufficientCapabilitiesException"):
-            raise
-        raise McpError(
-            f"CloudFormation refuses stack {ctx.params['name']} from {ctx.params['template']}: {error}. "
-            "Nothing was changed. Correct it and look again with --check --diff."
-        ) from error
-
-
-class Body:
-    """The template as a request carries it: inline, or by way of a bucket when it is too long."""
-
-    def __init__(self, ctx: Context, template: Template) -> None:
-        self._ctx = ctx
-        self._template = template
-        self._uploaded: dict[str, str] = {}
-
-    def request(self) -> dict[str, str]:
-        """Return TemplateBody or TemplateURL.
-
-        :raises McpError: too long, and no bucket to put it
-        """
-        data = self._template.body.encode("utf-8")
-        if len(data) <= BODY_LIMIT:
-            return {"TemplateBody": self._template.body}
-        bucket = self._ctx.params["template_bucket"]
-        if not bucket:
-            raise McpError(
-                f"template: {self._ctx.params['template']} has {len(data):,} bytes minified; CloudFormation takes "
-                f"{BODY_LIMIT:,} in a request. Name a bucket for it in template_bucket."
-            )
-        key = f"{self._ctx.params['template_prefix'].strip('/')}/{hashlib.sha256(data).hexdigest()}.json"
-        self._upload(bucket, key, data)
-        region = self._ctx.client("cloudformation").meta.region_name
-        return {"TemplateURL": f"https://s3.{region}.amazonaws.com/{bucket}/{key}"}
-
-    def _upload(self, bucket: str, key: str, data: bytes) -> None:
-        s3 = self._ctx.client("s3")
-        try:
-            s3.head_object(Bucket=bucket, Key=key)
-        except AWS_ERRORS as error:
-            if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
-                raise
-            answer = s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")
-            version = {"VersionId": answer["VersionId"]} if answer.get("VersionId") else {}
-            self._uploaded = {"Bucket": bucket, "Key": key, **version}
-
-    def forget(self) -> None:
-        """Remove what was put into the bucket for a look only."""
-        if self._uploaded:
-            self._ctx.client("s3").delete_object(**self._uploaded)
-
-
-def request_parameters(desired: Desired, stack: Stack | None) -> list[dict[str, t.Any]]:
-    """Return the parameters of a change set: what is given, else what the stack has."""
-    current = set() if stack is None else set(current_parameters(stack))
-    request: list[dict[str, t.Any]] = []
-    for name in desired.template.parameters:
-        value = desired.parameters.get(name)
-        if value is not None:
-            request.append({"ParameterKey": name, "ParameterValue": value})
-        elif name in current:
-            request.append({"ParameterKey": name, "UsePreviousValue": True})
-    return request
-
-
-def stack_request(ctx: Context, desired: Desired, stack: Stack | None, body: Body) -> dict[str, t.Any]:
-    """Return what CreateChangeSet and UpdateStack have in common."""
-    request: dict[str, t.Any] = {
-        "StackName": desired.name,
-        "Capabilities": ctx.params["capabilities"],
-        "Parameters": request_parameters(desired, stack),
-        **body.request(),
-    }
-    if desired.tags is not None:
-        request["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(desired.tags.items())]
-    return request
-
-
-def create_change_set(ctx: Context, desired: Desired, stack: Stack | None, body: Body) -> ChangeSet:
-    """Ask CloudFormation to compare, and wait for its answer.
-
-    :raises McpError: it refuses the template or the parameters
-    """
-    client = ctx.client("cloudformation")
-    required_parameters(desired, stack, set())
-    name = f"{CHANGE_SET_PREFIX}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
-    request = stack_request(ctx, desired, stack, body)
-    request.update({"ChangeSetName": name, "ClientToken": name, "ChangeSetType": "UPDATE" if stack else "CREATE"})
-    if stack is None:
-        request["OnStackFailure"] = ctx.params["on_failure"]
-    with refused_by_cloudformation(ctx):
-        created = client.create_change_set(**request)
-    return described_change_set(ctx, created["Id"], created["StackId"])
-
-
-def described_change_set(ctx: Context, arn: str, stack_id: str) -> ChangeSet:
-    """Wait until a change set is ready and read all its pages.
-
-    :raises McpError: it failed for another reason than having no changes, or took longer than the timeout
-    """
-    client, begun = ctx.client("cloudformation"), time.monotonic()
-    for pause in pauses(ctx.params["poll_interval"]):
-        answer = client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True)
-        if answer["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
-            break
-        if time.monotonic() - begun > ctx.params["timeout"]:
-            discard(ctx, arn, stack_id)
-            raise McpError(
-                f"CloudFormation has not compared stack {ctx.params['name']} within {ctx.params['timeout']} s (timeout). "
-                "Nothing was changed. Run the same command again."
-            )
-        time.sleep(pause)
-    reason = answer.get("StatusReason", "")
-    failed = answer["Status"] != "CREATE_COMPLETE"
-    if failed and not any(text in reason for text in NO_CHANGES):
-        invalid = validation_failure(client, ChangeSetName=arn)
-        reason += f" {invalid['LogicalResourceId']}: {invalid['ResourceStatusReason']}." if invalid else ""
-        discard(ctx, arn, stack_id)
-        raise McpError(
-            f"CloudFormation cannot plan stack {ctx.params['name']} from {ctx.params['template']}: {reason} "
-            "Nothing was changed. Correct it and look again with --check --diff."
-        )
-    changes = list(answer.get("Changes", []))
-    while answer.get("NextToken"):
-        answer = client.describe_change_set(
-            ChangeSetName=arn, IncludePropertyValues=True, NextToken=answer["NextToken"]
-        )
-        changes.extend(answer.get("Changes", []))
-    return ChangeSet(
-        arn=arn,
-        stack_id=stack_id,
-        executable=not failed,
-        complete=has_values(changes),
-        rows=from_change_set(changes),
-    )
-
-
-def discard(ctx: Context, arn: str, stack_id: str) -> None:
-    """Remove a change set, and the empty stack that one for a new stack brought along."""
-    client = ctx.client("cloudformation")
-    client.delete_change_set(ChangeSetName=arn)
-    stack = find_stack(client, stack_id)
-    if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-        client.delete_stack(StackName=stack_id)
-
-
-def remove_leftovers(ctx: Context, stack: Stack) -> None:
-    """Remove change sets of runs that were killed before they executed them."""
-    client = ctx.client("cloudformation")
-    for page in client.get_paginator("list_change_sets").paginate(StackName=ctx.params["name"]):
-        for summary in page["Summaries"]:
-            ours = summary["ChangeSetName"].startswith(CHANGE_SET_PREFIX)
-            if ours and summary.get("ExecutionStatus") in ("AVAILABLE", "UNAVAILABLE"):
-                ctx.progress(f"{ctx.params['name']}: removing change set {summary['ChangeSetName']} of a killed run")
-                client.delete_change_set(ChangeSetName=summary["ChangeSetId"])
 
 
 # Making it so
@@ -611,7 +312,7 @@ def update_by_change_set(ctx: Context, desired: Desired, stack: Stack | None) ->
     """Plan, guard, execute, wait; return the rows."""
     client = ctx.client("cloudformation")
     if stack:
-        remove_leftovers(ctx, stack)
+        remove_leftovers(ctx)
     body = Body(ctx, desired.template)
     change_set = create_change_set(ctx, desired, stack, body)
     try:
@@ -640,18 +341,6 @@ def created_rows(client: t.Any, desired: Desired, change_set: ChangeSet) -> list
     document = read_template(client, change_set.stack_id, "Processed", ChangeSetName=change_set.arn)
     live = live_resources(document, known_values(desired.template, desired.parameters))
     return [row for row in change_set.rows if row["logical_id"] in live]
-
-
-def execute(client: t.Any, change_set: ChangeSet) -> None:
-    """Execute a change set; a repeated request whose first answer was lost is no error."""
-    try:
-        client.execute_change_set(ChangeSetName=change_set.arn, ClientRequestToken=change_set.arn.split("/")[-2])
-    except AWS_ERRORS as error:
-        if error_code(error) != "InvalidChangeSetStatus":
-            raise
-        status = client.describe_change_set(ChangeSetName=change_set.arn)["ExecutionStatus"]
-        if not status.startswith("EXECUTE"):
-            raise
 
 
 def update_outline(ctx: Context, desired: Desired, stack: Stack, body: Body) -> bool:

@@ -21,7 +21,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 try:
     import yaml
 except ImportError:  # the module then says which library is missing
-    yaml = None  # type: ignore[assignment]  # only without PyYAML
+    yaml = None  # type: ignore[assignment,unused-ignore]  # only without PyYAML; needed only with its stubs
 
 # An output, not a stack tag: CloudFormation copies every stack tag to every resource, so a hash
 # in a tag would turn each change of the template into an update of all of them.

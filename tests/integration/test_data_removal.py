@@ -100,6 +100,13 @@ class World:
         calls = iter(range(1, 1_000_000))
         self.s3.meta.events.register(f"before-call.s3.{call}", lambda **_more: act() if next(calls) == number else None)
 
+    def list_in_pages_of(self, count: int) -> None:
+        """Let S3 answer with short pages, so that few objects are enough for many of them."""
+        for call in ("ListObjectsV2", "ListObjectVersions"):
+            self.s3.meta.events.register(
+                f"provide-client-params.s3.{call}", lambda params, **_more: params.update(MaxKeys=count)
+            )
+
     def copies(self, run_id: str = "run-1") -> dict[str, bytes]:
         """Return the objects below the backup's prefix."""
         prefix = f"final-backup/{run_id}/{self.files}/"
@@ -127,7 +134,7 @@ def test_everything_is_backed_up_removed_and_stays_removed(world: World) -> None
     world.make_bucket(OBJECTS)
     world.make_table()
     world.make_secrets()
-    options = {"tables": [world.table], "buckets": [world.files], "secrets": world.secrets}
+    options: dict[str, t.Any] = {"tables": [world.table], "buckets": [world.files], "secrets": world.secrets}
     before = world.versions()
 
     checked = world.run(check_mode=True, **options)
@@ -166,13 +173,16 @@ def test_a_backup_can_be_restored(world: World) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["run-1", "run-2"], ids=["same prefix", "another prefix"])
-@pytest.mark.parametrize(("call", "number"), [("CopyObject", 700), ("DeleteObjects", 2), ("DeleteBucket", 1)])
+@pytest.mark.parametrize(
+    ("call", "number"), [("CopyObject", 35), ("DeleteObjects", 3), ("DeleteObjects", 11), ("DeleteBucket", 1)]
+)
 def test_a_killed_run_is_completed_and_its_backup_stays(world: World, call: str, number: int, run_id: str) -> None:
     def die() -> None:
         raise Killed
 
-    world.make_bucket(OBJECTS)
+    world.make_bucket(60)
     world.make_table()
+    world.list_in_pages_of(10)
     world.on(call, number, die)
     with pytest.raises(Killed):
         world.run(tables=[world.table], buckets=[world.files])
@@ -216,7 +226,7 @@ def test_a_large_object_is_copied_in_parts_with_its_headers(world: World, monkey
 def test_a_bucket_that_is_the_backup_itself_goes_without_one(world: World) -> None:
     world.make_bucket(5)
     world.run(buckets=[world.files])
-    given = {"buckets": [world.state], "backup": False, "backup_bucket": None}
+    given: dict[str, t.Any] = {"buckets": [world.state], "backup": False, "backup_bucket": None}
     result = world.run(**given)
     assert result == {"changed": True, "backups": [], "removed": [{"resource": world.state, "kind": "bucket"}]}
     with pytest.raises(ClientError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -300,7 +301,10 @@ def test_hanging_application(adapt: Adapt) -> None:
 def test_application_that_cannot_be_cancelled(adapt: Adapt) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert scope["type"] == "http", "no lifespan"
-        await asyncio.shield(asyncio.to_thread(time.sleep, 0.8))
+        work = asyncio.ensure_future(asyncio.to_thread(time.sleep, 0.8))
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(work)
 
     started = time.monotonic()
     reply = adapt(app).handle(event("v1", "GET", "/"), LambdaContext(seconds=1.1))

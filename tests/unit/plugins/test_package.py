@@ -298,6 +298,7 @@ def test_wheel_for_another_platform_is_refused(tmp_path: Path, runtime: Path) ->
         ("./missing", "there is nothing at"),
         ("/missing/x-1.0-py3-none-any.whl", "there is nothing at"),
         ("???", "this is no source"),
+        ("git+", "this is no source"),
         ("git+https://user:secret@example.invalid/a/b@main", "a branch or tag can move"),
     ],
 )
@@ -319,7 +320,9 @@ def test_git_is_asked_for_the_commit(tmp_path: Path) -> None:
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     url = f"git+file://{repository}"
-    assert f"Name the commit: {url}@{commit}" in refusal(lambda: package_source.parse_source(url)).message
+    for text, fragment in ((url, ""), (f"{url}@HEAD#subdirectory=a", "#subdirectory=a")):
+        error = refusal(lambda text=text: package_source.parse_source(text))
+        assert f"Name the commit: {url}@{commit}{fragment}." in error.message
     pinned = package_source.parse_source(f"{url}@{commit}")
     assert pinned.kind == "git" and pinned.text == f"{url}@{commit}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import changes
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import stack_changes as changes
 
 
 def resource_change(action: str = "Modify", replacement: str = "False", **more: t.Any) -> dict[str, t.Any]:

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the linters, all of them, and say which ones failed and how long each took.
+
+``python -m tests.support.lint [NAME ...]`` - they look at a copy of the working tree: one of them would
+follow the link .ansible round in circles, another would read the virtual environments.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.checkout import COLLECTION, ROOT, copy_project, link_collection
+
+BINARIES = Path(sys.executable).parent
+LINTERS = {
+    "ruff": "ruff check --no-cache --output-format concise .",
+    "ruff format": "ruff format --no-cache --check --output-format concise .",
+    "yamllint": "yamllint --strict .",
+    "mypy": "mypy plugins app/src sandbox scripts tests",
+    "cfn-lint": "cfn-lint --non-zero-exit-code warning roles/*/files/*.yaml",
+    "ansible-lint": "ansible-lint --offline --nocolor",
+    "antsibull-changelog": "antsibull-changelog lint",
+    "antsibull-docs": "antsibull-docs lint-collection-docs . --plugin-docs --validate-collection-refs=all --skip-rstcheck",
+}
+
+
+def expand(command: str, checkout: Path) -> list[str]:
+    """Split a command line and expand its patterns."""
+    words = []
+    for word in command.split():
+        matches = sorted(str(path.relative_to(checkout)) for path in checkout.glob(word)) if "*" in word else []
+        words += matches or [word]
+    return [str(BINARIES / words[0]), *words[1:]]
+
+
+def run(name: str, checkout: Path) -> bool:
+    """Run one linter; its output is shown when it fails."""
+    began = time.monotonic()
+    environment = {
+        **os.environ,
+        "PATH": f"{BINARIES}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # they call each other by name
+        "NO_COLOR": "1",
+        "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
+    }
+    environment.pop("ANSIBLE_CONFIG", None)  # the copy has its own
+    done = subprocess.run(
+        expand(LINTERS[name], checkout),
+        cwd=checkout,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    print(f"{name}: {'ok' if done.returncode == 0 else 'FAILED'} ({time.monotonic() - began:.1f} s)", flush=True)
+    if done.returncode:
+        print(done.stdout, flush=True)
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Run all, or those named on the command line."""
+    wanted = sys.argv[1:] or list(LINTERS)
+    unknown = [name for name in wanted if name not in LINTERS]
+    if unknown:
+        print(f"ERROR: no linter is called {', '.join(unknown)}; there are: {', '.join(LINTERS)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="lint-") as base:
+        checkout = copy_project(ROOT, Path(base) / COLLECTION)
+        subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
+        verdicts = [run(name, checkout) for name in wanted if name != "ansible-lint"]
+        if "ansible-lint" in wanted:
+            link_collection(checkout)
+            verdicts.append(run("ansible-lint", checkout))
+    return 0 if all(verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every template of ours has to keep, whoever edits it."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.support.checkout import ROOT
+
+TEMPLATES = {path.stem: yaml_parse(path.read_text()) for path in sorted(ROOT.glob("roles/*/files/*.yaml"))}
+STATEFUL = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"}
+
+
+def resources(*types: str) -> list[tuple[str, str, dict[str, t.Any]]]:
+    """Return template, logical id and body of every resource of these types, or of all."""
+    return [
+        (template, logical_id, body)
+        for template, document in TEMPLATES.items()
+        for logical_id, body in document["Resources"].items()
+        if not types or body["Type"] in types
+    ]
+
+
+def ids(case: t.Any) -> str | None:
+    """Name a case by its template and logical id."""
+    return case if isinstance(case, str) else None
+
+
+def statements() -> list[tuple[str, str, dict[str, t.Any]]]:
+    """Return every statement of every policy of a role."""
+    return [
+        (template, f"{logical_id}.{statement.get('Sid')}", statement)
+        for template, logical_id, body in resources("AWS::IAM::Role")
+        for policy in body["Properties"].get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def as_list(value: t.Any) -> list[t.Any]:
+    """Return a list, whether one was given or a single value."""
+    return value if isinstance(value, list) else [value]
+
+
+def test_there_is_something_to_check():
+    assert set(TEMPLATES) >= {"foundation", "data", "edge", "app"}
+    assert statements() and resources(*STATEFUL)
+
+
+@pytest.mark.parametrize("template, name, statement", statements(), ids=ids)
+def test_no_role_may_do_anything_everywhere(template, name, statement):
+    assert statement["Effect"] == "Allow"
+    assert not [action for action in as_list(statement["Action"]) if "*" in action]
+    for resource in as_list(statement["Resource"]):
+        assert resource != "*"
+        if "Fn::Sub" in resource:
+            assert "${AWS::AccountId}" in resource["Fn::Sub"] or ":s3:::" in resource["Fn::Sub"]
+
+
+@pytest.mark.parametrize("template, name, body", resources(*STATEFUL), ids=ids)
+def test_data_outlives_its_stack(template, name, body):
+    assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+@pytest.mark.parametrize("template, name, body", resources("AWS::S3::Bucket"), ids=ids)
+def test_buckets_are_private_encrypted_and_versioned(template, name, body):
+    properties = body["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["BucketEncryption"] and properties["LifecycleConfiguration"]
+    policies = [item for where, _, item in resources("AWS::S3::BucketPolicy") if where == template]
+    policy = next(item for item in policies if item["Properties"]["Bucket"] == {"Ref": name})
+    denied = [
+        statement["Condition"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+    assert {"NumericLessThan": {"s3:TlsVersion": "1.2"}} in denied
+
+
+@pytest.mark.parametrize("template, name, body", resources("AWS::DynamoDB::Table"), ids=ids)
+def test_tables_are_protected_and_bounded(template, name, body):
+    properties = body["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST" and set(properties["OnDemandThroughput"]) == {
+        "MaxReadRequestUnits",
+        "MaxWriteRequestUnits",
+    }
+    assert properties["DeletionProtectionEnabled"] is True and properties["SSESpecification"]["SSEEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert properties["TimeToLiveSpecification"]["Enabled"] is True
+
+
+@pytest.mark.parametrize("template, name, body", resources("AWS::Logs::LogGroup"), ids=ids)
+def test_logs_end_some_day(template, name, body):
+    assert body["Properties"]["RetentionInDays"]
+
+
+@pytest.mark.parametrize("template, name, body", resources("AWS::Serverless::Function"), ids=ids)
+def test_functions_write_to_a_log_group_of_ours_and_take_a_role_of_ours(template, name, body):
+    assert body["Properties"]["LoggingConfig"]["LogGroup"] and body["Properties"]["Role"]["Fn::GetAtt"]
+
+
+@pytest.mark.parametrize("template, name, body", resources("AWS::Lambda::Permission"), ids=ids)
+def test_only_our_own_gateway_may_invoke(template, name, body):
+    assert body["Properties"]["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert "${Api}" in body["Properties"]["SourceArn"]["Fn::Sub"]
+
+
+def test_every_gateway_resource_counts_in_the_deployments_hash():
+    gateway = {
+        logical_id
+        for template, logical_id, body in resources()
+        if body["Type"].startswith("AWS::ApiGateway::") and body["Type"].split("::")[2] not in ("Stage", "Deployment")
+    }
+    hashed = TEMPLATES["app"]["Resources"]["ApiDeployment"]["Metadata"]["McpHashOf"]
+    assert sorted(hashed) == sorted(gateway)
+
+
+def test_only_the_mcp_method_needs_a_token_and_only_reads_are_public():
+    methods = {name: body["Properties"] for _, name, body in resources("AWS::ApiGateway::Method")}
+    assert methods.pop("McpPost")["AuthorizationType"] == "CUSTOM"
+    assert {properties["AuthorizationType"] for properties in methods.values()} == {"NONE"}
+    for name, properties in methods.items():
+        assert properties["HttpMethod"] == "GET" or properties["Integration"]["Type"] == "MOCK", name
+
+
+def test_both_identity_sources_guard_the_authorizers_cache():
+    source = TEMPLATES["app"]["Resources"]["Authorizer"]["Properties"]["IdentitySource"]
+    assert set(source.split(",")) == {"method.request.header.Authorization", "method.request.header.x-mcp-origin"}
+
+
+def test_the_cdn_never_speaks_old_tls_to_the_api_and_never_caches():
+    config = TEMPLATES["edge"]["Resources"]["Distribution"]["Properties"]["DistributionConfig"]
+    assert config["Origins"][0]["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
+    behavior = config["DefaultCacheBehavior"]
+    # AWS's managed policies CachingDisabled and AllViewerExceptHostHeader, by their documented ids.
+    assert behavior["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    assert behavior["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+    assert behavior["ViewerProtocolPolicy"] == "https-only"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("roles/*/files/*.yaml")), ids=lambda path: path.stem)
+def test_every_parameter_says_what_it_is(path: Path):
+    parameters = TEMPLATES[path.stem].get("Parameters", {})
+    assert [name for name, parameter in parameters.items() if not parameter.get("Description")] == []
