@@ -32,15 +32,15 @@ def is_not_implemented(error: BaseException) -> bool:
     return error_code(error) in NOT_IMPLEMENTED or status == 501
 
 
-def trust_policy(account: str) -> str:
-    """Return who may assume the role: API Gateway, on behalf of this account."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "apigateway.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+# Without aws:SourceAccount: API Gateway is not documented to send it when it assumes this role.
+TRUST_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+)
 
 
 def find_role(iam: t.Any, name: str) -> str | None:
@@ -64,7 +64,7 @@ def make_role(ctx: Context, name: str) -> str:
     if arn is None:
         role = iam.create_role(
             RoleName=name,
-            AssumeRolePolicyDocument=trust_policy(account),
+            AssumeRolePolicyDocument=TRUST_POLICY,
             Description="API Gateway writes access logs; for every API of the account",
         )
         arn = str(role["Role"]["Arn"])
@@ -96,14 +96,10 @@ def set_role(ctx: Context, name: str, arn: str) -> None:
 
 def refused(name: str, error: Exception) -> McpError:
     """Return what to say about a role that API Gateway does not take."""
-    open_policy = json.loads(trust_policy(""))
-    del open_policy["Statement"][0]["Condition"]
     return McpError(
         f"API Gateway has refused the role {name} for {PROPAGATION_S:.0f} s: {describe_aws_error(error)}. It must "
-        "trust apigateway.amazonaws.com and have the policy AmazonAPIGatewayPushToCloudWatchLogs; see "
-        f"aws iam get-role --role-name {name}. If both are so, the trust policy's condition (aws:SourceAccount) is "
-        f"what it does not meet; without the condition: aws iam update-assume-role-policy --role-name {name} "
-        f"--policy-document '{json.dumps(open_policy)}', then run the same command again."
+        "trust apigateway.amazonaws.com and have the policy AmazonAPIGatewayPushToCloudWatchLogs; see: "
+        f"aws iam get-role --role-name {name}. Repair the role, then run the same command again."
     )
 
 

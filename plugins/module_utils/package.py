@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     package_build,
     package_check,
+    package_install,
     package_source,
     package_target,
 )
@@ -140,7 +141,7 @@ def describe(
 def build(ctx: Context, release: Release, source: package_source.Source, target: package_target.Target) -> t.Any:
     """Return the package from the cache, built if need be."""
     params = ctx.params
-    work = package_build.Build(
+    work = package_install.Build(
         source=source,
         entrypoint=release.entrypoint,
         runtime_source=params["runtime_source"],

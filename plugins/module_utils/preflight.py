@@ -137,4 +137,4 @@ def run(ctx: Context) -> dict[str, t.Any]:
         "sizes": read_yaml(ctx.params["sizes_file"], "The sizes file")["phases"].get(values["mcp_phase"], {}),
         **describe_environment(ctx, values),
     }
-    return {"changed": False, "deployment": deployment}
+    return {"changed": False, "deployment": deployment, "options": {**values, "mcp_aws_secret_key": None}}

@@ -86,7 +86,8 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
         "packages": [{key: package[key] for key in ("target", "sha256", "bytes")} for package in release["packages"]],
     }
     report["stacks"] = stacks
-    report["changed"] = any(stack["changed"] for stack in stacks)
+    report.update({key: deployment[key] for key in ("removed", "backups") if deployment.get(key)})
+    report["changed"] = any(stack["changed"] for stack in stacks) or "removed" in report
     report["health"] = deployment.get("health", [])
     report["duration_s"] = seconds_since(deployment["started_at"]) if "started_at" in deployment else None
     report["not_available"] = list(SANDBOX_NOT_AVAILABLE) if deployment.get("sandbox") else []
@@ -105,7 +106,9 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
     place = "the emulated AWS on this machine" if report.get("sandbox") else f"AWS {report.get('region')}"
     lines = [f"{where} on {place}, {report['duration_s']} s"]
     changed = [stack["name"] for stack in report["stacks"] if stack["planned" if check_mode else "changed"]]
+    changed += [f"{item} removed" for item in report.get("removed", [])]
     lines.append(("would change: " if check_mode else "changed:   ") + (", ".join(changed) if changed else "nothing"))
+    lines += [f"backup:    {item['resource']} -> {item['target']}" for item in report.get("backups", [])]
     for label, key in (("endpoint", "endpoint"), ("health", "health_url")):
         if report.get(key):
             lines.append(f"{label + ':':<11}{report[key]}")

@@ -13,7 +13,6 @@ from http.client import HTTPException
 from urllib.error import HTTPError
 
 from ansible.module_utils.urls import open_url
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import is_loopback
 

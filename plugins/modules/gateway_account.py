@@ -15,9 +15,8 @@ description:
   - API Gateway writes logs with one role for each account and region. A fresh account has none, and a stage with access
     logs cannot be made there.
   - Sets the role only where none is set, and never changes or removes one, because every API of the account uses it.
-  - Makes the role if it is missing. Its trust policy names C(apigateway.amazonaws.com) and, by C(aws:SourceAccount),
-    this account; its policy is the AWS-managed C(AmazonAPIGatewayPushToCloudWatchLogs). The trust policy of a role that
-    exists stays as it is.
+  - Makes the role if it is missing. It trusts C(apigateway.amazonaws.com) and has the AWS-managed policy
+    C(AmazonAPIGatewayPushToCloudWatchLogs). The trust policy of a role that exists stays as it is.
   - A new role is not known to API Gateway at once, so it asks again for up to 60 seconds.
   - In check mode it reads only and tells which role it would set.
 author: PratikoAI (@pratikoai)

@@ -49,6 +49,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+options:
+  description: The variables with their types, whatever way they were given; secrets are left out.
+  returned: success
+  type: dict
+  sample: {"mcp_phase": "production", "mcp_request_timeout": 28}
 deployment:
   description: The beginning of the dictionary C(mcp_deployment) that every verb hands on.
   returned: success

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from botocore.exceptions import ClientError
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import data_removal, retained_bucket
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.integration
 

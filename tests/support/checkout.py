@@ -47,3 +47,11 @@ def copy_project(checkout: Path, target: Path, leave_out: tuple[str, ...] = ()) 
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(checkout / name, destination, follow_symlinks=False)
     return target
+
+
+def link_amazon(base: Path) -> None:
+    """Put the collection that ours stands on beside ours, where tools look for it."""
+    import ansible_collections.amazon
+
+    amazon = Path(next(iter(ansible_collections.amazon.__path__)))
+    (base / COLLECTION.parent.parent / "amazon").symlink_to(amazon)

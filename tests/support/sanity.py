@@ -21,10 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import ansible_collections.amazon
 import ansible_test
 
-from tests.support.checkout import COLLECTION, ROOT, copy_project
+from tests.support.checkout import COLLECTION, ROOT, copy_project, link_amazon
 
 CACHE = ROOT / ".cache" / "sanity"
 LEFT_OUT = (
@@ -84,8 +83,7 @@ def prepare_home(home: Path) -> None:
 def prepare_checkout(base: Path) -> Path:
     """Copy the working tree to where ansible-test wants it; return the copy."""
     checkout = copy_project(ROOT, base / COLLECTION, leave_out=LEFT_OUT)
-    amazon = Path(next(iter(ansible_collections.amazon.__path__)))
-    (base / COLLECTION.parent.parent / "amazon").symlink_to(amazon)
+    link_amazon(base)
     subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
     subprocess.run(["git", "add", "--all"], cwd=checkout, check=True)
     return checkout

@@ -10,10 +10,9 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from botocore.stub import ANY, Stubber
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import data_removal, retained_table
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import SHARED_SESSION, Context, McpError
+from botocore.stub import ANY, Stubber
 
 TABLE, FILES, STATE, SECRET = "mcp-prod-documents", "mcp-prod-files", "mcp-prod-state", "mcp-prod-origin"
 PREFIX = "final-backup/run-1"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import front_door
 import pytest
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import sandbox_door
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
 
