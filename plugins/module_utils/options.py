@@ -13,7 +13,6 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
 ENVIRONMENT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}")

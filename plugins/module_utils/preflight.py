@@ -14,7 +14,6 @@ import typing as t
 from urllib.parse import urlsplit
 
 import yaml
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import options as checks
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_ERRORS,
@@ -98,7 +97,8 @@ def refuse_stopped_sandbox(endpoint_url: str) -> None:
         socket.create_connection((where.hostname or "", where.port or 80), timeout=2).close()
     except OSError as error:
         raise McpError(
-            f"The emulated AWS does not answer at {endpoint_url} ({error.strerror or error}). Start it with: make deploy"
+            f"The emulated AWS does not answer at {endpoint_url} ({error.strerror or error}). "
+            "Start it with: make deploy"
         ) from error
 
 
@@ -126,7 +126,7 @@ def describe_environment(ctx: Context, values: dict[str, t.Any]) -> dict[str, t.
 def run(ctx: Context) -> dict[str, t.Any]:
     """Validate, look, and start the dictionary that every verb hands on."""
     values = validated(ctx)
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     deployment = {
         "phase": values["mcp_phase"],
         "environment": values["mcp_environment"],

@@ -63,7 +63,7 @@ def merge_hosts(path: Path, environment: str, content: dict[str, t.Any]) -> None
 def seconds_since(started_at: str) -> float:
     """Return the seconds since an ISO 8601 time."""
     then = datetime.datetime.fromisoformat(started_at)
-    return round((datetime.datetime.now(datetime.timezone.utc) - then).total_seconds(), 2)
+    return round((datetime.datetime.now(datetime.UTC) - then).total_seconds(), 2)
 
 
 def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -134,7 +134,7 @@ def client_snippet(report: dict[str, t.Any]) -> list[str]:
         token = f"$(jq -r .access_token {shlex.quote(report['token_file'])})"
     return [
         "client:    claude mcp add --transport http "
-        f"{report['environment']} {report['endpoint']} --header \"Authorization: Bearer {token}\""
+        f'{report["environment"]} {report["endpoint"]} --header "Authorization: Bearer {token}"'
     ]
 
 
@@ -149,11 +149,11 @@ def run(ctx: Context) -> dict[str, t.Any]:
         try:
             write_json(path, report)
             if ctx.params["all_hosts_directory"]:
-                merge_hosts(
-                    Path(ctx.params["all_hosts_directory"]) / path.name, str(report.get("environment")), report
-                )
+                merge_hosts(Path(ctx.params["all_hosts_directory"]) / path.name, str(report.get("environment")), report)
         except OSError as error:
-            raise McpError(f"mcp_report_dir: {path} cannot be written: {error}. Set it: -e mcp_report_dir=...") from error
+            raise McpError(
+                f"mcp_report_dir: {path} cannot be written: {error}. Choose another folder: -e mcp_report_dir=..."
+            ) from error
     failure = ctx.params["failure"]
     if failure:
         raise McpError(f"{failure.get('msg')}", failed_task=failure.get("task"), report=str(path))

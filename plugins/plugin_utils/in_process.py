@@ -13,7 +13,6 @@ from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_connection_info
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_CLIENT_CONFIG,
     SHARED_SESSION,

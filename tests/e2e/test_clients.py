@@ -98,9 +98,11 @@ def with_client(endpoint: str, token: str, mode: str, use: t.Callable[[Client], 
     """Connect the official client and use it."""
 
     async def session() -> T:
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
-            async with Client(streamable_http_client(endpoint, http_client=http), mode=mode) as client:
-                return await use(client)
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
+            Client(streamable_http_client(endpoint, http_client=http), mode=mode) as client,
+        ):
+            return await use(client)
 
     return asyncio.run(session())
 

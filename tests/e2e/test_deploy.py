@@ -115,7 +115,7 @@ def test_token_file_is_private_and_usable(deployed: Environment) -> None:
     assert token["scopes"] == ["documents:read", "documents:write"]
     assert token["audience"] == deployed.report()["endpoint"]
     expires = datetime.datetime.fromisoformat(token["expires_at"])
-    left = expires - datetime.datetime.now(datetime.timezone.utc)
+    left = expires - datetime.datetime.now(datetime.UTC)
     assert datetime.timedelta(0) < left <= datetime.timedelta(hours=1)
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import health
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context
 

@@ -76,7 +76,9 @@ def test_a_timeout_that_a_link_of_the_chain_would_cut_is_refused(seconds):
     assert f"mcp_request_timeout is {seconds}" in refusal(options.check_timeout, seconds)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:1", "http://127.9.9.9"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:1", "http://127.9.9.9"]
+)
 def test_loopback_is_recognised(url):
     assert options.is_loopback(url)
 
@@ -111,7 +113,9 @@ def test_a_first_deploy_names_its_account():
     assert "-e mcp_expected_account=222222222222" in message
 
 
-@pytest.mark.parametrize("expected, deployed, sandbox", [("2" * 12, False, False), (None, True, False), (None, False, True)])
+@pytest.mark.parametrize(
+    "expected, deployed, sandbox", [("2" * 12, False, False), (None, True, False), (None, False, True)]
+)
 def test_accounts_that_are_right(expected, deployed, sandbox):
     assert options.check_account("2" * 12, expected, "production", deployed, sandbox) is None
 

@@ -17,7 +17,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 
 def deployment(**more):
     """Return what the verbs of a deploy hand on."""
-    stack = {"name": "mcp-production-app", "status": "UPDATE_COMPLETE", "outputs": {}, "parameters": {}, "changed": True}
+    stack = {"name": "mcp-production-app", "status": "UPDATE_COMPLETE", "outputs": {}, "changed": True}
     return {
         "phase": "production",
         "environment": "production",
@@ -25,7 +25,7 @@ def deployment(**more):
         "region": "us-east-1",
         "account": "000000000000",
         "run_id": "r1",
-        "started_at": datetime.datetime.now(datetime.timezone.utc).isoformat(),
+        "started_at": datetime.datetime.now(datetime.UTC).isoformat(),
         "stacks": {"app": stack},
         "release": {"id": "abc", "packages": [{"target": "t", "sha256": "s", "bytes": 1, "key": "k"}]},
         "endpoint": "http://127.0.0.1:4568/mcp",
