@@ -129,7 +129,7 @@ def refusal(bucket: Bucket, held: dict[str, t.Any]) -> LockHeld:
     return LockHeld(
         f"The deploy lock of {held['environment']} ({bucket.url(LOCK_KEY)}) is held by {describe(held)}, at least "
         f"until {held['lease_until']}. Wait for that run to end and type the same command again; a run that died "
-        f"loses the lock at that time. If you know that it has ended: -e mcp_lock_take_over={held['run_id']}",
+        f"loses the lock at that time. If you know that it has ended: -e mcp_take_over_run_id={held['run_id']}",
         lock=held,
     )
 

@@ -176,7 +176,7 @@ def test_living_holder_is_respected(held: dict[str, t.Any]) -> None:
         Task(contested(held), lock="acquire").run()
     for words in ("ada@laptop", "2026-11-22T15:00:00Z", held["lease_until"], "ansible-playbook deploy.yml"):
         assert words in caught.value.message
-    assert "-e mcp_lock_take_over=theirs" in caught.value.message
+    assert "-e mcp_take_over_run_id=theirs" in caught.value.message
     assert caught.value.details["lock"] == held
 
 
