@@ -296,6 +296,7 @@ def port_number(text: str) -> int:
 def only_one(directory: Path) -> t.Iterator[None]:
     """Two starts at once wait for each other."""
     directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)  # the emulated AWS keeps secrets and signing keys here
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

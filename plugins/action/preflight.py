@@ -9,7 +9,8 @@ from __future__ import annotations
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.preflight import ARGUMENT_SPEC, run
 from ansible_collections.pratikoai.mcp_servers.plugins.plugin_utils.in_process import InProcessAction, warm
 
-warm("sts", "cloudformation", "s3", "ssm", "lambda")
+for service in ("sts", "cloudformation", "s3", "ssm"):
+    warm(service)
 
 
 class ActionModule(InProcessAction):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack import ARGUMENT_SPEC, SPEC_OPTIONS, run
 from ansible_collections.pratikoai.mcp_servers.plugins.plugin_utils.in_process import InProcessAction, warm
 
-warm("cloudformation", "s3", "sts", "ssm")
+for service in ("cloudformation", "s3", "sts", "ssm"):
+    warm(service)
 
 
 class ActionModule(InProcessAction):

@@ -29,8 +29,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "variables": {"type": "dict", "required": True},
 }
 LAYERS = ("foundation", "data", "edge", "app")
-# What the play itself hands on under the public prefix.
-NOT_OPTIONS = frozenset({"mcp_deployment"})
+# What the play itself, or the job before it in a workflow, hands on under the public prefix.
+NOT_OPTIONS = frozenset({"mcp_deployment", "mcp_deployments"})
 
 
 def read_yaml(path: str, what: str) -> dict[str, t.Any]:

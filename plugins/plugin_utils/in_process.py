@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -24,15 +26,29 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 display = Display()
 
 
-def warm(*services: str) -> None:
-    """Parse service models and import what clients need, once in the parent process; sends no request."""
-    for service in services:
-        SHARED_SESSION.client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+@functools.cache
+def warm(service: str) -> None:
+    """Parse a service's model once, in the parent process, for all forked tasks; sends no request."""
+    SHARED_SESSION.client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
 
 
-def build_client(params: dict[str, t.Any], service: str, region: str | None) -> t.Any:
+def ender(playbook: int) -> t.Callable[..., None]:
+    """Return what ends this process before it sends a request after its ansible-playbook was killed.
+
+    The lock of a dead ansible-playbook is taken over at once, so what it started must not go on.
+    """
+
+    def end_with_playbook(**_event: t.Any) -> None:
+        if os.getppid() != playbook:
+            os._exit(1)
+
+    return end_with_playbook
+
+
+def build_client(params: dict[str, t.Any], service: str, region: str | None, playbook: int) -> t.Any:
     """Make a boto3 client from the AWS connection options of amazon.aws.
 
+    :param playbook: the process with which this one has to end
     :raises McpError: the options contradict each other
     """
     try:
@@ -47,9 +63,11 @@ def build_client(params: dict[str, t.Any], service: str, region: str | None) -> 
 
         session = boto3.session.Session(profile_name=profile)
     config = AWS_CLIENT_CONFIG.merge(extra) if extra else AWS_CLIENT_CONFIG
-    return session.client(
+    client = session.client(
         service, region_name=region or own_region, endpoint_url=endpoint_url, config=config, **connection
     )
+    client.meta.events.register("before-send", ender(playbook))
+    return client
 
 
 class InProcessAction(ActionBase):
@@ -74,9 +92,10 @@ class InProcessAction(ActionBase):
             argument_spec=dict(aws_argument_spec(), **self.argument_spec), **self.spec_options
         )
         warnings: list[str] = []
+        playbook = os.getppid()
         ctx = Context(
             params=params,
-            make_client=lambda service, region: build_client(params, service, region),
+            make_client=lambda service, region: build_client(params, service, region, playbook),
             check_mode=self._task.check_mode,
             diff_mode=self._task.diff,
             progress=self._show,

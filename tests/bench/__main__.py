@@ -48,7 +48,7 @@ def sam_command(folder: Path, sandbox: TestSandbox) -> list[str]:
     """Return ``sam deploy`` of the very template and parameters that are deployed."""
     venv = ROOT / ".cache" / "bench"
     requirements = "tests/bench/requirements.txt"
-    subprocess.run([sys.executable, "scripts/venv.py", f"{venv}={requirements}"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "scripts/venv.py", f".cache/bench={requirements}"], cwd=ROOT, check=True)
     cloudformation = sandbox.client("cloudformation")
     template = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
     parameters = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]

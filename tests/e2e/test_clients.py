@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -24,13 +23,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
+from tests.support.client import MODERN, result_of, with_client
 from tests.support.environment import Environment
 
 pytestmark = pytest.mark.e2e
 
-MODERN = "2026-07-28"
 TOOLS = {
     "create_download_url",
     "create_upload_url",
@@ -91,32 +89,9 @@ def token(deployed: Environment) -> str:
     return deployed.token
 
 
-T = t.TypeVar("T")
-
-
-def with_client(endpoint: str, token: str, mode: str, use: t.Callable[[Client], t.Awaitable[T]]) -> T:
-    """Connect the official client and use it."""
-
-    async def session() -> T:
-        async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
-            Client(streamable_http_client(endpoint, http_client=http), mode=mode) as client,
-        ):
-            return await use(client)
-
-    return asyncio.run(session())
-
-
-async def result_of(client: Client, tool: str, **arguments: t.Any) -> dict[str, t.Any]:
-    """Call a tool that must succeed."""
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    return dict(result.structured_content or {})
-
-
 @pytest.mark.parametrize("mode", [MODERN, "legacy"])
 def test_official_client_lists_and_calls_every_tool(endpoint: str, token: str, mode: str) -> None:
-    with_client(endpoint, token, mode, use_every_tool)
+    with_client(endpoint, token, use_every_tool, mode)
 
 
 async def use_every_tool(client: Client) -> None:

@@ -20,7 +20,7 @@ from tests.support.emulated import TestSandbox
 from tests.support.gate import Gate
 from tests.support.moments import Live, Proxy, Stop, is_alive, wait_for
 from tests.support.playbook import PlaybookRun
-from tests.support.world import World
+from tests.support.world import World, shared_packages
 
 pytestmark = pytest.mark.e2e
 
@@ -40,10 +40,11 @@ class Bench:
     gated: Path
     gate: Gate
     folder: Path
+    packages: Path
 
     def world(self, name: str) -> World:
         """Return an environment of this sandbox."""
-        return World(self.sandbox, self.plain, self.folder / name, self.folder / "packages", name)
+        return World(self.sandbox, self.plain, self.folder / name, self.packages, name)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Bench]:
         gate.build_into(gated)
         for project in (plain, gated):
             link_collection(project)
-        yield Bench(sandbox, plain, gated, gate, folder)
+        yield Bench(sandbox, plain, gated, gate, folder, shared_packages(tmp_path_factory))
     finally:
         sandbox.stop()
 

@@ -58,14 +58,13 @@ def test_change_is_readable_and_only_looked_at(edited: Environment) -> None:
     edit(
         edited, "app.yaml", "gatewayresponse.header.Retry-After: \"'1'\"", "gatewayresponse.header.Retry-After: \"'2'\""
     )
-    edit(
-        edited,
-        "data.yaml",
-        "AbortIncompleteMultipartUpload: {DaysAfterInitiation: 7}",
-        "AbortIncompleteMultipartUpload: {DaysAfterInitiation: 3}",
-    )
     before = snapshot(edited.sandbox)
-    options = ("mcp_memory_size=640", "mcp_throttle_rate=7", "mcp_log_retention_days=90")
+    options = (
+        "mcp_memory_size=640",
+        "mcp_throttle_rate=7",
+        "mcp_log_retention_days=90",
+        "mcp_price_class=PriceClass_All",
+    )
     run = edited.deploy("--check", "--diff", *(word for option in options for word in ("-e", option))).require()
     assert run.changed > 0
     said = [line.strip() for line in run.stdout.splitlines()]
@@ -73,14 +72,22 @@ def test_change_is_readable_and_only_looked_at(edited: Environment) -> None:
         "MemorySize: 512 -> 640",
         "MethodSettings.0.ThrottlingRateLimit: 50 -> 7",
         "RetentionInDays: 30 -> 90",
-        "LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload.DaysAfterInitiation: 7 -> 3",
+        "DistributionConfig.PriceClass: PriceClass_100 -> PriceClass_All",
     ):
         assert wanted in said
-    for resource in ("ServerFunction", "ServerLogs", "ApiStage", "ThrottledResponse", "FilesBucket"):
+    for resource in ("ServerFunction", "ServerLogs", "ApiStage", "ThrottledResponse", "Distribution"):
         assert any("update" in line and resource in line.split() for line in said), resource
     assert any(line.startswith("+") and "ServerVersion" in line for line in said)
     assert "foundation:" not in run.stdout  # an unchanged stack has no line of a diff
     assert difference(before, snapshot(edited.sandbox)) == []
+
+
+def test_sizes_of_the_data_stack_can_be_changed(deployed: Environment) -> None:
+    """They replace nothing on AWS, so the guard of the data lets them pass."""
+    options = ("mcp_max_read_request_units=200", "mcp_noncurrent_days=60")
+    run = deployed.deploy("--check", "--diff", *(word for option in options for word in ("-e", option))).require()
+    assert "OnDemandThroughput.MaxReadRequestUnits: 100 -> 200" in run.stdout
+    assert "NoncurrentVersionExpiration.NoncurrentDays: 30 -> 60" in run.stdout
 
 
 def rename_the_table(environment: Environment) -> None:

@@ -40,12 +40,12 @@ def run_job(environment: Environment, folder: Path, playbook: str, variables: di
     :param variables: what a survey or the job before in a workflow hands in
     """
     copy = environment.copied_to(folder / "project")
-    (folder / "env").mkdir()
+    (folder / "env").mkdir(parents=True)
     (folder / "env" / "extravars").write_text(json.dumps(variables), encoding="utf-8")
     (folder / "env" / "settings").write_text(json.dumps({"process_isolation": False}), encoding="utf-8")
     runner = str(Path(sys.executable).parent / "ansible-runner")
     done = subprocess.run(
-        [runner, "run", str(folder), "-p", playbook, "--ident", "job", "--cmdline", " ".join(INVENTORIES)],
+        [runner, "run", str(folder), "-p", playbook, "--ident", "job", f"--cmdline={' '.join(INVENTORIES)}"],
         env=clean_environment(environment.home, {"SANDBOX_PORT": str(environment.sandbox.port)}),
         capture_output=True,
         text=True,

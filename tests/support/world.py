@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.emulated import TestSandbox
@@ -25,12 +26,17 @@ LAYERS = ("foundation", "data", "edge", "app")
 INVENTORIES = ("-i", "inventories/production", "-i", "inventories/sandbox")
 
 
+def shared_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the cache of packages of this test session."""
+    return tmp_path_factory.getbasetemp() / "packages"
+
+
 @dataclass
 class World:
     """One environment.
 
     :param folder: reports and home of its runs
-    :param packages: cache of built packages, shared so that each is built once
+    :param packages: cache of built packages; shared, so that each is built once
     """
 
     sandbox: TestSandbox
@@ -115,10 +121,11 @@ class World:
         return {item["ParameterKey"]: item["ParameterValue"] for item in self.stack(layer).get("Parameters", [])}
 
     def resources(self, layer: str) -> dict[str, str]:
-        """Return the status of each of a stack's resources."""
-        pages = self.client("cloudformation").get_paginator("list_stack_resources")
-        found = pages.paginate(StackName=f"mcp-{self.name}-{layer}").search("StackResourceSummaries[]")
-        return {item["LogicalResourceId"]: item["ResourceStatus"] for item in found}
+        """Return the newest status of each of a stack's resources."""
+        pages = self.client("cloudformation").get_paginator("describe_stack_events")
+        events = list(pages.paginate(StackName=f"mcp-{self.name}-{layer}").search("StackEvents[]"))
+        of_resources = [event for event in events if event.get("PhysicalResourceId") != event["StackId"]]
+        return {event["LogicalResourceId"]: event["ResourceStatus"] for event in reversed(of_resources)}
 
     def open_change_sets(self, layer: str) -> list[str]:
         """Return the names of change sets that were made and not executed."""

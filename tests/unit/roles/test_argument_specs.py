@@ -59,7 +59,7 @@ def used_variables(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["roles", "playbooks", "inventories"])
 def test_every_variable_in_use_is_an_option(folder):
-    groups = {"mcp_env_production", "mcp_deployment", "mcp_servers"}
+    groups = {"mcp_env_production", "mcp_deployment", "mcp_deployments", "mcp_servers"}
     assert used_variables(ROOT / folder) - groups - set(OPTIONS) == set()
 
 
