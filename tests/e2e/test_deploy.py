@@ -12,6 +12,7 @@ import urllib.request
 
 import pytest
 
+from tests.support.client import call_tool
 from tests.support.environment import Environment
 
 pytestmark = pytest.mark.e2e
@@ -194,3 +195,13 @@ def test_a_default_written_out_is_no_change(deployed: Environment) -> None:
     }
     options = [word for name, value in written_out.items() for word in ("-e", f"{name}={value}")]
     assert deployed.deploy("--check", "--diff", *options).require().changed == 0
+
+
+def test_token_playbook_writes_another_token(edited: Environment) -> None:
+    run = edited.play("playbooks/token.yml", "-e", "mcp_token_scopes=documents:read").require()
+    assert run.changed == 0
+    token = json.loads((edited.reports / "token.json").read_text(encoding="utf-8"))
+    assert token["scopes"] == ["documents:read"]
+    assert token["access_token"] not in run.output
+    listed = call_tool(token["audience"], token["access_token"], "list_documents")
+    assert isinstance(listed["documents"], list)

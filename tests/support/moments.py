@@ -129,13 +129,17 @@ class Relay(BaseHTTPRequestHandler):
 
 
 class Proxy(ThreadingHTTPServer):
-    """The proxy between a run and the emulated AWS; use as a context manager."""
+    """The proxy between a run and the emulated AWS; use as a context manager.
+
+    :param to: host and port for every call; None: where it is addressed to
+    """
 
     daemon_threads = True
 
-    def __init__(self, *stops: Stop) -> None:
+    def __init__(self, *stops: Stop, to: str | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Relay)
         self.stops = stops
+        self.to = to
         self.calls: list[Call] = []
         self.let_go = False
         self._lock = threading.Lock()
@@ -179,7 +183,7 @@ class Proxy(ThreadingHTTPServer):
         """Ask the emulated AWS."""
         hop_by_hop = ("connection", "proxy-connection", "keep-alive", "expect", "transfer-encoding")
         kept = {key: value for key, value in headers.items() if key.lower() not in hop_by_hop}
-        connection = http.client.HTTPConnection(netloc, timeout=DEADLINE_S)
+        connection = http.client.HTTPConnection(self.to or netloc, timeout=DEADLINE_S)
         try:
             connection.request(method, path, body, kept)
             response = connection.getresponse()

@@ -23,6 +23,7 @@ from tests.support.playbook import PlaybookRun, start_playbook
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 LAYERS = ("foundation", "data", "edge", "app")
+CLIENTS: dict[tuple[str, str], t.Any] = {}
 INVENTORIES = ("-i", "inventories/production", "-i", "inventories/sandbox")
 
 
@@ -46,7 +47,12 @@ class World:
     name: str
 
     def start(
-        self, *extra: str, playbook: str = "deploy.yml", env: dict[str, str] | None = None, project: Path | None = None
+        self,
+        *extra: str,
+        playbook: str = "deploy.yml",
+        env: dict[str, str] | None = None,
+        project: Path | None = None,
+        inventories: tuple[str, ...] = INVENTORIES,
     ) -> Live:
         """Start a playbook on this environment."""
         home = self.folder / "home"
@@ -59,7 +65,7 @@ class World:
         options = [text for name, value in variables.items() for text in ("-e", f"{name}={value}")]
         environment = {"SANDBOX_PORT": str(self.sandbox.port), **(env or {})}
         process = start_playbook(
-            playbook, *INVENTORIES, *options, *extra, home=home, cwd=project or self.project, env=environment
+            playbook, *inventories, *options, *extra, home=home, cwd=project or self.project, env=environment
         )
         return Live(process)
 
@@ -72,8 +78,11 @@ class World:
             live.kill_tree()
 
     def client(self, service: str) -> t.Any:
-        """Return a client that asks the emulated AWS directly."""
-        return self.sandbox.client(service)
+        """Return a client that asks the emulated AWS directly; making one takes longer than its calls."""
+        key = (self.sandbox.endpoint, service)
+        if key not in CLIENTS:
+            CLIENTS[key] = self.sandbox.client(service)
+        return CLIENTS[key]
 
     @property
     def state_bucket(self) -> str:
