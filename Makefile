@@ -95,7 +95,7 @@ proof: dev ## the long forms of the proofs
 	@MCP_PROOF=1 $(BIN)/python -m pytest tests -m proof
 
 bench: dev ## measure
-	@$(BIN)/python -m pytest tests/bench -s
+	@$(BIN)/python -m tests.bench
 
 dev: need-python $(LINK)
 	@$(MAKE_VENVS) $(VENV)=requirements.txt,requirements-dev.txt $(SANDBOX_VENV)=sandbox/requirements.txt

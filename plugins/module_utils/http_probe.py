@@ -202,7 +202,7 @@ def judge_http(reply: Reply, expect_status: int, expect_json: dict[str, t.Any] |
 
 def measure(call: t.Callable[[], float], samples: int) -> list[float]:
     """Return the milliseconds of the calls; the first of several only warms up and is dropped."""
-    times = [call() for _ in range(samples)]
+    times = [call() for _sample in range(samples)]
     return times[1:] or times
 
 

@@ -264,7 +264,7 @@ def round_trip(talk: Conversation, probe: dict[str, t.Any]) -> tuple[list[float]
     elif samples == 1:
         times = [first]
     else:
-        times = [list_tools(talk, None)[1] for _ in range(samples - 1)]
+        times = [list_tools(talk, None)[1] for _sample in range(samples - 1)]
     return times, f"{steps} ok; MCP {talk.version}, {talk.reply_mode}"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
+import pathlib
 import re
 import typing as t
 from urllib.parse import urlsplit
@@ -118,6 +120,18 @@ def check_timeout(seconds: int) -> None:
             f"mcp_request_timeout is {seconds}: allowed are 1 to {GATEWAY_LIMIT_S} seconds, because API Gateway "
             f"ends a call after {GATEWAY_LIMIT_S} s and CloudFront after 30 s. For example: -e mcp_request_timeout=28",
             variable="mcp_request_timeout",
+        )
+
+
+def check_report_dir(directory: str) -> None:
+    """:raises McpError: it cannot be made, or not be written to (found before anything is deployed)"""
+    path = pathlib.Path(directory).absolute()
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise McpError(
+            f"mcp_report_dir is '{directory}': allowed is a folder that you may write to, and {existing} is none. "
+            "Nothing was changed. For example: -e mcp_report_dir=reports",
+            variable="mcp_report_dir",
         )
 
 

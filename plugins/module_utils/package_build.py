@@ -55,13 +55,12 @@ def check_elsewhere(build: Build, target: Target, work: pathlib.Path) -> None:
     native = package_target.native_target(target.python_version, build.sandbox_python)
     if not done.exists() and not cached(build.cache, native.name):
         build.progress(f"building {target.name} package: trying {build.entrypoint} on this machine")
-        assert native.python
         try:
             site, _left_out = unpacked(build, native, work / "native")
         except package_pip.PipError as error:
             build.notes.append(f"the entrypoint was not tried here: {error.message}")
             return
-        package_check.check_entrypoint(site, native.python, build.entrypoint, build.environment)
+        package_check.check_entrypoint(site, str(native.python), build.entrypoint, build.environment)
         done.write_text(native.name, encoding="utf-8")
     if native.python_version != target.python_version:
         used, wanted = native.python_version, target.python_version

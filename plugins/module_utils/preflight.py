@@ -13,7 +13,7 @@ import socket
 import typing as t
 from urllib.parse import urlsplit
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import options as checks
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_ERRORS,
@@ -40,8 +40,8 @@ def read_yaml(path: str, what: str) -> dict[str, t.Any]:
     """
     try:
         with open(path, encoding="utf-8") as handle:
-            content = yaml.safe_load(handle)
-    except (OSError, yaml.YAMLError) as error:
+            content = yaml_load(handle)
+    except Exception as error:  # the YAML library's errors have no class that is known without it
         raise McpError(f"{what} {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise McpError(f"{what} {path} is not a mapping.")
@@ -66,6 +66,8 @@ def validated(ctx: Context) -> dict[str, t.Any]:
     )
     if "mcp_app_entrypoint" in values:
         checks.check_entrypoint(values["mcp_app_entrypoint"])
+    if "mcp_report_dir" in values:
+        checks.check_report_dir(values["mcp_report_dir"])
     if "mcp_request_timeout" in values:
         checks.check_timeout(values["mcp_request_timeout"])
     checks.check_issuer(values.get("mcp_issuer"), values.get("mcp_jwks_url"), values.get("mcp_verify_token_file"))

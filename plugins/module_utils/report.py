@@ -145,16 +145,17 @@ def run(ctx: Context) -> dict[str, t.Any]:
     """
     report = build(ctx.params)
     path = Path(ctx.params["directory"]) / f"{ctx.params['name']}.json"
+    failure = ctx.params["failure"]
     if not ctx.check_mode:
         try:
             write_json(path, report)
             if ctx.params["all_hosts_directory"]:
                 merge_hosts(Path(ctx.params["all_hosts_directory"]) / path.name, str(report.get("environment")), report)
         except OSError as error:
-            raise McpError(
-                f"mcp_report_dir: {path} cannot be written: {error}. Choose another folder: -e mcp_report_dir=..."
-            ) from error
-    failure = ctx.params["failure"]
+            if not failure:  # the run's own failure is the one to tell
+                raise McpError(
+                    f"mcp_report_dir: {path} cannot be written: {error}. Choose another folder: -e mcp_report_dir=..."
+                ) from error
     if failure:
         raise McpError(f"{failure.get('msg')}", failed_task=failure.get("task"), report=str(path))
     for line in summary(report, ctx.params["next_steps"], path, ctx.check_mode):

@@ -239,13 +239,16 @@ def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Ch
     region = client.meta.region_name
     unknown = set(ctx.params["unknown_parameters"])
     required_parameters(desired, stack, unknown)
-    if len(desired.template.body.encode()) <= BODY_LIMIT:
-        with refused_by_cloudformation(ctx):
-            client.validate_template(TemplateBody=desired.template.body)
     current = {} if stack is None else readable_parameters(stack)
     values = {**known_values(desired.template, {**current, **desired.parameters})}
     values = {name: value for name, value in values.items() if name not in unknown}
-    after = live_resources(expand(desired.template.document, values, region), values)
+    document = expand(desired.template.document, values, region)
+    # The expanded form: of one that a macro will expand CloudFormation does not look at the resources' types.
+    body = json.dumps(document, separators=(",", ":"))
+    if len(body.encode()) <= BODY_LIMIT:
+        with refused_by_cloudformation(ctx):
+            client.validate_template(TemplateBody=body)
+    after = live_resources(document, values)
     before: dict[str, t.Any] = {}
     if stack is not None:
         old = read_template(client, stack["StackId"], "Original")

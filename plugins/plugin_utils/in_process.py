@@ -29,7 +29,8 @@ display = Display()
 @functools.cache
 def warm(service: str) -> None:
     """Parse a service's model once, in the parent process, for all forked tasks; sends no request."""
-    SHARED_SESSION.client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+    if SHARED_SESSION is not None:
+        SHARED_SESSION.client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
 
 
 def ender(playbook: int) -> t.Callable[..., None]:

@@ -104,8 +104,11 @@ def change_its_key(environment: Environment) -> None:
     edit(environment, "data.yaml", "{AttributeName: sk, AttributeType: S}", "{AttributeName: range, AttributeType: S}")
 
 
-@pytest.mark.parametrize("change", [rename_the_table, change_its_key])
-@pytest.mark.parametrize("options", [["--check", "--diff"], []], ids=["look", "deploy"])
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [(rename_the_table, ["--check", "--diff"]), (change_its_key, []), (rename_the_table, [])],
+    ids=["look at a new name", "new key", "new name"],
+)
 def test_replacement_of_the_table_stops(
     edited: Environment, change: t.Callable[[Environment], None], options: list[str]
 ) -> None:

@@ -96,3 +96,8 @@ class Gate:
         answer = {"Status": "SUCCESS", "PhysicalResourceId": "gate", **{name: event[name] for name in names}}
         put = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
         urllib.request.urlopen(put, timeout=30).close()
+
+    def forget(self) -> None:
+        """Keep nothing waiting from now on."""
+        for path in self.folder.iterdir():
+            path.unlink()

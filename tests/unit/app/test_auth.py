@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -44,6 +45,18 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SHORT_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+
+
+@pytest.fixture(autouse=True)
+def _the_time_the_tables_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token of the tables must not age while other tests run: stop the clock of the JWT library."""
+
+    class Stopped(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return datetime.datetime.fromtimestamp(NOW, tz)
+
+    monkeypatch.setattr(jwt.api_jwt, "datetime", Stopped)
 
 
 def public(key: Any, kid: str, **extra: str) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import load_template
 
 from tests.support.checkout import ROOT
 
-TEMPLATES = {path.stem: yaml_parse(path.read_text()) for path in sorted(ROOT.glob("roles/*/files/*.yaml"))}
+TEMPLATES = {path.stem: load_template(path.read_text(), path.name) for path in sorted(ROOT.glob("roles/*/files/*.yaml"))}
 STATEFUL = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"}
 
 
