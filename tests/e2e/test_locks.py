@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import (
     machine_id,
     process_started,
     utc,
 )
+
 from tests.support.checkout import ROOT, copy_project, link_collection
 from tests.support.emulated import TestSandbox
 from tests.support.gate import Gate

@@ -53,8 +53,8 @@ def _the_time_the_tables_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Stopped(datetime.datetime):
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
-            return datetime.datetime.fromtimestamp(NOW, tz)
+        def now(cls, tz: datetime.tzinfo | None = None) -> Stopped:
+            return cls.fromtimestamp(NOW, tz)
 
     monkeypatch.setattr(jwt.api_jwt, "datetime", Stopped)
 

@@ -107,7 +107,7 @@ def test_hosts_that_report_at_once_do_not_lose_each_other(tmp_path):
 
 
 def test_a_plan_marks_planned_and_an_apply_marks_changed():
-    start = {"stacks": {"app": {"name": "a", "status": None, "outputs": {}, "parameters": {}}}}
+    start: dict = {"stacks": {"app": {"name": "a", "status": None, "outputs": {}, "parameters": {}}}}
     planned = with_stacks(start, [{"layer": "app", "changes": [{}], "changed": False}], "planned")
     assert planned["stacks"]["app"]["planned"] and not planned["stacks"]["app"]["changed"]
     applied = with_stacks(

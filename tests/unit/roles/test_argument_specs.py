@@ -17,7 +17,15 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()
 PHASES = [name for name in ROLES if name in ("local", "staging", "production")]
 # Task files that verbs include; nobody calls them from outside.
 PARTS = {
-    "production": {"door", "stack", "apply_stacks", "release_version", "write_token", "destroy_data", "destroy_foundation"},
+    "production": {
+        "door",
+        "stack",
+        "apply_stacks",
+        "release_version",
+        "write_token",
+        "destroy_data",
+        "destroy_foundation",
+    },
 }
 
 

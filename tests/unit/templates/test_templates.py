@@ -13,7 +13,9 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template imp
 
 from tests.support.checkout import ROOT
 
-TEMPLATES = {path.stem: load_template(path.read_text(), path.name) for path in sorted(ROOT.glob("roles/*/files/*.yaml"))}
+TEMPLATES = {
+    path.stem: load_template(path.read_text(), path.name) for path in sorted(ROOT.glob("roles/*/files/*.yaml"))
+}
 STATEFUL = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"}
 
 
