@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
@@ -110,8 +111,34 @@ def test_functions_write_to_a_log_group_of_ours_and_take_a_role_of_ours(template
 
 @pytest.mark.parametrize("template, name, body", resources("AWS::Lambda::Permission"), ids=ids)
 def test_only_our_own_gateway_may_invoke(template, name, body):
-    assert body["Properties"]["SourceAccount"] == {"Ref": "AWS::AccountId"}
-    assert "${Api}" in body["Properties"]["SourceArn"]["Fn::Sub"]
+    assert "${AWS::AccountId}:${Api}/" in body["Properties"]["SourceArn"]["Fn::Sub"]
+
+
+@pytest.mark.parametrize("template, name, body", resources("AWS::Lambda::Version"), ids=ids)
+def test_a_rolled_back_version_can_be_published_again(template, name, body):
+    assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_names_of_secrets_do_not_end_like_their_arns():
+    for _, _, body in resources("AWS::SecretsManager::Secret"):
+        assert not re.search(r"-\w{6}$", body["Properties"]["Name"]["Fn::Sub"])
+
+
+def test_the_challenge_names_the_metadata_and_the_scopes():
+    parameters = TEMPLATES["app"]["Resources"]["UnauthorizedResponse"]["Properties"]["ResponseParameters"]
+    challenge = parameters["gatewayresponse.header.WWW-Authenticate"]["Fn::Sub"]
+    assert 'resource_metadata="${PublicUrl}/.well-known/oauth-protected-resource/mcp"' in challenge
+    assert 'scope="${ChallengeScope}"' in challenge
+
+
+def test_the_host_of_the_release_probe_is_one_the_server_allows_on_aws():
+    variables = TEMPLATES["app"]["Resources"]["ServerFunction"]["Properties"]["Environment"]["Variables"]
+    _, _, on_aws = variables["MCP_ALLOWED_HOSTS"]["Fn::If"]
+    assert on_aws == {"Fn::Sub": "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    probe = (ROOT / "roles/production/tasks/release_version.yml").read_text()
+    assert """host: "{{ _mcp_api_url | urlsplit('netloc') }}\"""" in probe
+    api_url = (ROOT / "roles/production/vars/main.yml").read_text()
+    assert "'https://' ~ _mcp_app.ApiId ~ '.execute-api.' ~ mcp_region ~ '.amazonaws.com/'" in api_url
 
 
 def test_every_gateway_resource_counts_in_the_deployments_hash():
