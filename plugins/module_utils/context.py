@@ -92,7 +92,13 @@ def describe_aws_error(error: BaseException) -> str:
     if code in ("ExpiredToken", "ExpiredTokenException", "RequestExpired") or name == "TokenRetrievalError":
         return f"The AWS credentials have expired ({code or name}). Sign in again, for example: aws sso login"
     if code in ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"):
-        return f"AWS does not know these credentials ({code}). Check them with: aws sts get-caller-identity"
+        text = f"AWS does not know these credentials ({code}). Check them with: aws sts get-caller-identity"
+        if code in ("InvalidClientTokenId", "UnrecognizedClientException"):
+            text += (
+                "  If that works, the region may not be enabled for this account; see: "
+                "aws account get-region-opt-status --region-name <mcp_region>"
+            )
+        return text
     if name in ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError"):
         return f"AWS did not answer: {error}. Check the network; in the sandbox start it again with: make deploy"
     return str(error)

@@ -169,12 +169,15 @@ def release(bucket: Bucket, run_id: str) -> bool:
     return bucket.delete(LOCK_KEY, stored.etag)
 
 
-def renew_lock(s3_client: t.Any, bucket: str, key: str, run_id: str, lease_seconds: int) -> bool:
+def renew_lock(
+    s3_client: t.Any, bucket: str, key: str, run_id: str, lease_seconds: int, owner: str | None = None
+) -> bool:
     """Move a lease's end to ``lease_seconds`` from now; False when this run no longer holds the lock.
 
+    :param owner: account that has to own the bucket
     :raises McpError: S3 refuses, or does not answer
     """
-    place = Bucket(s3_client, bucket)
+    place = Bucket(s3_client, bucket, owner)
     stored = place.read(key)
     if stored is None:
         return False

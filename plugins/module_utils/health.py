@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS, Context, McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import (
     Finding,
     Send,
@@ -124,15 +124,33 @@ def read_token(path: str | None, environment: str) -> str | None:
     return str(token)
 
 
+def logs_step(log_group: str) -> str:
+    return f"aws logs tail {log_group} --since 15m"
+
+
 def default_step(probe: dict[str, t.Any]) -> str:
     """Return what to type when the caller did not say: look at the same place by hand."""
     if probe["lambda"]:
         name = probe["lambda"]["function_name"].rpartition(":function:")[2].partition(":")[0]  # of an ARN too
-        return f"aws logs tail /aws/lambda/{name} --since 15m"
+        return logs_step(f"/aws/lambda/{name}")
     if probe["kind"] == "mcp":
         parts = urlsplit(plain_url(probe["url"]))
         return f"curl -i {parts.scheme}://{parts.netloc}/health"
     return f"curl -i {plain_url(probe['url'])}"
+
+
+def with_log_group(ctx: Context, probe: dict[str, t.Any], step: str) -> str:
+    """Return the default step of a function with the log group that it was told to write to, if AWS says it."""
+    if not probe["lambda"] or step != default_step(probe):
+        return step
+    wanted = {"FunctionName": probe["lambda"]["function_name"], "Qualifier": probe["lambda"]["qualifier"]}
+    given = {name: value for name, value in wanted.items() if value}
+    try:
+        config = ctx.client("lambda").get_function_configuration(**given)
+    except AWS_ERRORS:
+        return step
+    log_group = config.get("LoggingConfig", {}).get("LogGroup")
+    return logs_step(log_group) if log_group else step
 
 
 def make_sender(ctx: Context, probe: dict[str, t.Any], next_step: str) -> Send:
@@ -190,6 +208,8 @@ def watch(ctx: Context, probe: dict[str, t.Any]) -> dict[str, t.Any]:
             break
         ctx.progress(f"{probe['name']}: {result['status']}, attempt {attempt} of {probe['attempts']}")
         time.sleep(probe["delay"])
+    if result["status"] != "unknown":  # an AWS that gave no answer is not asked again
+        result["next_step"] = with_log_group(ctx, probe, result["next_step"])
     return result
 
 

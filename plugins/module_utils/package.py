@@ -35,6 +35,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "python_version": {"type": "str", "default": "3.13"},
     "build_dir": {"type": "path", "default": "~/.cache/pratikoai-mcp-servers"},
     "bucket": {"type": "str"},
+    "bucket_owner": {"type": "str"},
     "max_bytes": {"type": "int", "default": 262144000},
     "check_environment": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["present", "uploaded"], "default": "present"},
@@ -168,7 +169,7 @@ def run(ctx: Context) -> dict[str, t.Any]:
     params = ctx.params
     release, source = identify(params)
     target = package_target.resolve_target(params["target"], params["sandbox_python"], params["python_version"])
-    bucket = Bucket(ctx.client("s3"), params["bucket"]) if params["bucket"] else None
+    bucket = Bucket(ctx.client("s3"), params["bucket"], params["bucket_owner"]) if params["bucket"] else None
     known = recorded(bucket, release)
     local = package_build.cached(cache_folder(params, release), target.name)
     if is_uploaded(bucket, known.get(target.name)):

@@ -30,8 +30,11 @@ class NoAnswer(McpError):
     """AWS could not be reached, or answers with 5xx."""
 
 
-def explain(error: Exception, verb: str, url: str) -> McpError:
-    """Return the error to raise for what S3 or botocore said."""
+def explain(error: Exception, verb: str, url: str, owner: str | None = None) -> McpError:
+    """Return the error to raise for what S3 or botocore said.
+
+    :param owner: account whose bucket was asked for
+    """
     code = error_code(error)
     status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     facts = {"error_code": code or type(error).__name__, "url": url}
@@ -45,7 +48,17 @@ def explain(error: Exception, verb: str, url: str) -> McpError:
             ". Allow these credentials s3:GetObject, s3:PutObject and s3:DeleteObject on the bucket's objects and"
             " s3:ListBucket on the bucket; see who they are with: aws sts get-caller-identity"
         )
+        text += describe_other_owner(url.split("/")[2], owner) if owner else ""
     return McpError(text, **facts)
+
+
+def describe_other_owner(bucket: str, owner: str) -> str:
+    """Say what else a refusal may mean: S3 gives the same answer when a bucket has another owner."""
+    return (
+        f"  If they are allowed to, {bucket} belongs to another account than {owner}, which took its name first"
+        f" (then this prints nothing: aws s3 ls | grep {bucket}): leave that bucket alone, and give the environment"
+        " another name in the inventory"
+    )
 
 
 @dataclass(frozen=True)
@@ -61,10 +74,21 @@ class Bucket:
     """The objects of one bucket.
 
     :param s3: boto3 client
+    :param owner: account that has to own the bucket, whose name anybody could have taken; None: any
     """
 
     s3: t.Any
     name: str
+    owner: str | None = None
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Return what every call says about the bucket."""
+        return {"Bucket": self.name, **({"ExpectedBucketOwner": self.owner} if self.owner else {})}
+
+    def failure(self, error: Exception, verb: str, key: str = "") -> McpError:
+        """Return the error to raise."""
+        return explain(error, verb, self.url(key), self.owner)
 
     def url(self, key: str = "") -> str:
         """Return the s3:// address of a key."""
@@ -73,41 +97,41 @@ class Bucket:
     def read(self, key: str) -> Stored | None:
         """Return an object, None when it is not there."""
         try:
-            answer = self.s3.get_object(Bucket=self.name, Key=key)
+            answer = self.s3.get_object(**self.place, Key=key)
             return Stored(answer["Body"].read(), answer["ETag"])
         except AWS_ERRORS as error:
             if error_code(error) in MISSING_KEY:
                 return None
-            raise explain(error, "read", self.url(key)) from error
+            raise self.failure(error, "read", key) from error
 
     def write(self, key: str, body: bytes | t.IO[bytes], **options: str) -> str | None:
         """Write an object and return its ETag; None when the condition in ``options`` does not hold."""
         try:
-            return str(self.s3.put_object(Bucket=self.name, Key=key, Body=body, **options)["ETag"])
+            return str(self.s3.put_object(**self.place, Key=key, Body=body, **options)["ETag"])
         except AWS_ERRORS as error:
             # With IfMatch, "no such key" says that the object was removed in the meantime.
             if error_code(error) in CONDITION_FAILED or ("IfMatch" in options and error_code(error) in MISSING_KEY):
                 return None
-            raise explain(error, "write", self.url(key)) from error
+            raise self.failure(error, "write", key) from error
 
     def delete(self, key: str, etag: str) -> bool:
         """Delete an object as long as it still is the one that was read."""
         try:
-            self.s3.delete_object(Bucket=self.name, Key=key, IfMatch=etag)
+            self.s3.delete_object(**self.place, Key=key, IfMatch=etag)
         except AWS_ERRORS as error:
             if error_code(error) in CONDITION_FAILED + MISSING_KEY:
                 return False
-            raise explain(error, "delete", self.url(key)) from error
+            raise self.failure(error, "delete", key) from error
         return True
 
     def size(self, key: str) -> int | None:
         """Return an object's size in bytes, None when it is not there."""
         try:
-            return int(self.s3.head_object(Bucket=self.name, Key=key)["ContentLength"])
+            return int(self.s3.head_object(**self.place, Key=key)["ContentLength"])
         except AWS_ERRORS as error:
             if error_code(error) in MISSING_KEY:
                 return None
-            raise explain(error, "read", self.url(key)) from error
+            raise self.failure(error, "read", key) from error
 
     def require(self) -> None:
         """Ask whether the bucket is there.
@@ -115,11 +139,11 @@ class Bucket:
         :raises BucketMissing: it is not
         """
         try:
-            self.s3.head_bucket(Bucket=self.name)
+            self.s3.head_bucket(**self.place)
         except AWS_ERRORS as error:
             if error_code(error) in MISSING_KEY:
                 raise BucketMissing(f"The bucket {self.name} does not exist.") from error
-            raise explain(error, "reach", self.url()) from error
+            raise self.failure(error, "reach") from error
 
     def parse(self, key: str, stored: Stored | None) -> t.Any:
         """Return the JSON value of an object, None when it is not there.

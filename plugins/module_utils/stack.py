@@ -98,6 +98,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "key": {"type": "str", "required": True, "no_log": False},
             "run_id": {"type": "str", "required": True},
             "lease": {"type": "int", "default": 900},
+            "owner": {"type": "str"},
         },
     },
 }
@@ -186,13 +187,14 @@ def lock_renewer(ctx: Context) -> t.Callable[[], None]:
     lock = ctx.params["lock"]
     if not lock:
         return lambda: None
+    place = [lock[name] for name in ("bucket", "key", "run_id", "lease", "owner")]
     renewed = time.monotonic()
 
     def renew() -> None:
         nonlocal renewed
         if time.monotonic() - renewed < lock["lease"] / 3:
             return
-        if not renew_lock(ctx.client("s3"), lock["bucket"], lock["key"], lock["run_id"], lock["lease"]):
+        if not renew_lock(ctx.client("s3"), *place):
             raise LockLost(
                 f"Another run took the deploy lock s3://{lock['bucket']}/{lock['key']} over while this one waited for "
                 f"stack {ctx.params['name']}. This run stops here; CloudFormation carries on, and the other run waits."

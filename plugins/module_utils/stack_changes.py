@@ -22,6 +22,11 @@ STATEFUL_TYPES = {
     "AWS::S3::Bucket",
     "AWS::SecretsManager::Secret",
 }
+# All that can replace them, by CloudFormation's schemas: an endpoint without these calls every property conditional.
+CREATE_ONLY = {
+    "AWS::S3::Bucket": {"BucketName", "BucketNamePrefix", "BucketNamespace"},
+    "AWS::SecretsManager::Secret": {"Name"},
+}
 STACK_TYPE = "AWS::CloudFormation::Stack"
 ACTIONS = {"Add": "create", "Modify": "update", "Remove": "delete", "Import": "import", "Dynamic": "update"}
 SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "import": "<-"}
@@ -173,6 +178,12 @@ def _compare_one(logical_id: str, old: dict[str, Json], new: dict[str, Json], un
 # The guard
 
 
+def may_be_replaced(row: Change) -> bool:
+    """Say whether CloudFormation leaves it open, and a changed property can indeed replace the resource."""
+    known, paths = CREATE_ONLY.get(row["type"]), {detail["path"].partition(".")[0] for detail in row["details"]}
+    return row["replacement"] == "Conditional" and (not known or not paths or bool(paths & known))
+
+
 def refusals(rows: list[Change], allowed: t.Iterable[str]) -> list[Change]:
     """Return the rows that would lose or abandon data and are not allowed by name."""
     permitted = set(allowed)
@@ -181,7 +192,7 @@ def refusals(rows: list[Change], allowed: t.Iterable[str]) -> list[Change]:
         for row in rows
         if row["type"] in STATEFUL_TYPES
         and row["logical_id"] not in permitted
-        and (row["action"] in ("replace", "delete") or row["replacement"] == "Conditional")
+        and (row["action"] in ("replace", "delete") or may_be_replaced(row))
     ]
 
 
@@ -223,7 +234,7 @@ def render(name: str, rows: list[Change], note: str = "") -> str:
 
 def _render_row(row: Change, width: int) -> list[str]:
     word = row["action"].upper() if row["action"] == "replace" else row["action"]
-    remark = " (MAY BE REPLACED)" if row["replacement"] == "Conditional" else ""
+    remark = " (MAY BE REPLACED)" if may_be_replaced(row) else ""
     if row["action"] == "delete" and row["policy"] in ("Retain", "RetainExceptOnCreate"):
         remark = " (leaves the stack, stays on AWS)"
     head = f"  {SIGNS[row['action']]:<3} {word:<8} {row['type']:<{width}}  {row['logical_id']}{remark}"

@@ -30,6 +30,7 @@ AUDIT_LINE = {
 }
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "bucket": {"type": "str", "required": True},
+    "bucket_owner": {"type": "str"},
     "environment": {"type": "str", "required": True},
     "run_id": {"type": "str", "required": True},
     "lock": {"type": "str", "choices": ["acquire", "release", "keep"], "default": "keep"},
@@ -162,7 +163,7 @@ def run(ctx: Context, pid: int | None = None) -> dict[str, t.Any]:
     :raises McpError: the lock is held, S3 refuses, or AWS does not answer
     """
     now = datetime.now(UTC)
-    bucket = Bucket(ctx.client("s3"), ctx.params["bucket"])
+    bucket = Bucket(ctx.client("s3"), ctx.params["bucket"], ctx.params["bucket_owner"])
     who = ctx.params["operator"] or default_operator()
     body = b"" if ctx.check_mode else audit_log.audit_body(ctx.params, who, now)
     result = empty_result(ctx.params["get"])

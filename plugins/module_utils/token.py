@@ -76,6 +76,11 @@ def check_params(params: dict[str, t.Any]) -> None:
     if not SHORTEST_SECONDS <= params["lifetime"] <= LONGEST_SECONDS:
         raise wrong("lifetime", params["lifetime"], f"{SHORTEST_SECONDS} to {LONGEST_SECONDS} seconds")
     for option in ("issuer", "audience"):
+        if not params[option]:
+            raise McpError(
+                f"{option} is empty: the environment has no address yet. "
+                "Deploy it first: ansible-playbook deploy.yml -i inventories/<phase>"
+            )
         parts = urlsplit(params[option])
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.fragment:
             raise wrong(option, params[option], "an http:// or https:// URL without a fragment")

@@ -129,7 +129,8 @@ options:
     choices: [warning, unknown, critical]
     default: []
 notes:
-  - O(probes[].lambda) needs the permission C(lambda:InvokeFunction); nothing else calls AWS.
+  - O(probes[].lambda) needs the permission C(lambda:InvokeFunction). For one that is C(warning) or C(critical)
+    C(lambda:GetFunctionConfiguration) tells the log group; without it the usual one is named. Nothing else calls AWS.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules

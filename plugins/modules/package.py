@@ -59,6 +59,9 @@ options:
   bucket:
     description: The environment's state bucket, in which releases lie under C(releases/).
     type: str
+  bucket_owner:
+    description: Account that has to own O(bucket), whose name anybody could have taken. Without it any may.
+    type: str
   max_bytes:
     description: Largest unzipped size of a package in bytes. The default is Lambda's limit of 250 MiB.
     type: int

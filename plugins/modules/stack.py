@@ -130,6 +130,9 @@ options:
         description: Seconds for which a renewal is good.
         type: int
         default: 900
+      owner:
+        description: Account that has to own the bucket, whose name anybody could have taken. Without it any may.
+        type: str
 author:
   - PratikoAI (@PratikoAI)
 extends_documentation_fragment:

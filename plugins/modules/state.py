@@ -24,6 +24,9 @@ options:
     description: Name of the environment's state bucket.
     type: str
     required: true
+  bucket_owner:
+    description: Account that has to own O(bucket), whose name anybody could have taken. Without it any may.
+    type: str
   environment:
     description: Name of the environment (the inventory host).
     type: str

@@ -32,15 +32,16 @@ class Sample(t.NamedTuple):
     cpu: float
 
 
-def measure(command: list[str], cwd: Path, env: dict[str, str]) -> Sample:
-    """Run a command that has to end well."""
+def measure(command: list[str], cwd: Path, env: dict[str, str], says: str) -> Sample:
+    """Run a command that has to end well and to find nothing to change: ``says`` is how it tells."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     wall = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    if done.returncode or says not in done.stdout + done.stderr:
+        tail = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        raise SystemExit(f"{command[0]} (expected: {says!r}) ended with {done.returncode}:\n{tail}")
     return Sample(wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
 
@@ -51,7 +52,7 @@ def sam_command(folder: Path, sandbox: TestSandbox) -> list[str]:
     subprocess.run([sys.executable, "scripts/venv.py", f".cache/bench={requirements}"], cwd=ROOT, check=True)
     cloudformation = sandbox.client("cloudformation")
     template = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
-    parameters = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
+    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
     body = template if isinstance(template, str) else json.dumps(template)
     (folder / "template.json").write_text(body, encoding="utf-8")
     return [
@@ -59,7 +60,9 @@ def sam_command(folder: Path, sandbox: TestSandbox) -> list[str]:
         *("--stack-name", STACK, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--region", "us-east-1"),
         *("--s3-bucket", "mcp-production-state-000000000000-us-east-1", "--parameter-overrides"),
-        *(f"{item['ParameterKey']}={item['ParameterValue']}" for item in parameters),
+        *(f"{item['ParameterKey']}={item['ParameterValue']}" for item in stack["Parameters"]),
+        "--tags",
+        *(f"{item['Key']}={item['Value']}" for item in stack["Tags"]),
     ]
 
 
@@ -75,7 +78,10 @@ def no_change_deploy(folder: Path, sandbox: TestSandbox) -> None:
     env = clean_environment(home, {**sandbox.environment, "SAM_CLI_TELEMETRY": "0"})
     ours = [str(Path(sys.executable).parent / "ansible-playbook"), *DEPLOY]
     peer = sam_command(folder, sandbox)
-    pairs = [(measure(ours, project, env), measure(peer, project, env)) for _ in range(ROUNDS + 1)][1:]
+    pairs = [
+        (measure(ours, project, env, "changed:   nothing"), measure(peer, project, env, "No changes to deploy"))
+        for _ in range(ROUNDS + 1)
+    ][1:]
     for label, pick in (("wall", lambda sample: sample.wall), ("cpu", lambda sample: sample.cpu)):
         mine = [pick(pair[0]) for pair in pairs]
         others = [pick(pair[1]) for pair in pairs]

@@ -30,12 +30,12 @@ DESTROY = "playbooks/destroy.yml"
 
 
 @pytest.fixture(scope="module")
-def world(sandbox: TestSandbox, tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(sandbox: TestSandbox, private_home: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     """An environment that is deployed and stays as it is, whatever is typed."""
     folder = tmp_path_factory.mktemp("bad")
     project = copy_project(ROOT, folder / "project")
     link_collection(project)
-    world = World(sandbox, project, folder, shared_packages(tmp_path_factory), "whole")
+    world = World(sandbox, project, folder, shared_packages(private_home), "whole")
     world.run().require()
     return world
 
@@ -304,10 +304,9 @@ BROKEN = {
 }
 
 
-def broken_copy(folder: Path, case: str) -> Path:
+def broken_copy(world: World, folder: Path, case: str) -> Path:
     """Return a copy of the project with a broken app template."""
-    project = copy_project(ROOT, folder / "project")
-    link_collection(project)
+    project = world.copy_project(folder / "project")
     path = project / "roles" / "production" / "files" / "app.yaml"
     text = path.read_text(encoding="utf-8")
     old, new, _parts = BROKEN[case]
@@ -319,12 +318,12 @@ def broken_copy(folder: Path, case: str) -> Path:
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.replace(" ", "-"))
 def test_broken_template_of_a_first_deploy(nowhere: World, case: str, tmp_path: Path) -> None:
     before = everything(nowhere)
-    require_refused(nowhere.run(project=broken_copy(tmp_path, case)), *BROKEN[case][2])
+    require_refused(nowhere.run(project=broken_copy(nowhere, tmp_path, case)), *BROKEN[case][2])
     assert everything(nowhere) == before
 
 
 @pytest.mark.parametrize("case", ["not YAML", "unknown type"], ids=lambda case: case.replace(" ", "-"))
 def test_broken_template_of_an_update(world: World, case: str, tmp_path: Path) -> None:
     before = everything(world)
-    require_refused(world.run(project=broken_copy(tmp_path, case)), *BROKEN[case][2])
+    require_refused(world.run(project=broken_copy(world, tmp_path, case)), *BROKEN[case][2])
     assert everything(world) == before

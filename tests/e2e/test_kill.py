@@ -9,6 +9,7 @@ runs were never killed, and a further run has to change nothing.
 
 from __future__ import annotations
 
+import shutil
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,17 +49,17 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Bench]:
+def bench(private_home: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Bench]:
     """A sandbox for this module."""
     folder = tmp_path_factory.mktemp("kill")
     sandbox = TestSandbox(folder / "sandbox")
     try:
         gate = Gate(sandbox.start(), folder / "gate")
-        plain, gated = (copy_project(ROOT, folder / name) for name in ("plain", "gated"))
+        plain = copy_project(ROOT, folder / "plain")
+        link_collection(plain)
+        gated = shutil.copytree(plain, folder / "gated", symlinks=True)
         gate.build_into(gated)
-        for project in (plain, gated):
-            link_collection(project)
-        yield Bench(sandbox, plain, gated, gate, folder, shared_packages(tmp_path_factory))
+        yield Bench(sandbox, plain, gated, gate, folder, shared_packages(private_home))
     finally:
         sandbox.stop()
 

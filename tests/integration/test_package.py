@@ -100,6 +100,16 @@ def test_release_is_uploaded_once_and_found_by_other_machines(
     assert elsewhere == {**second, "path": None} and not (tmp_path / "empty").exists()
 
 
+def test_every_call_names_the_account_that_owns_the_bucket(s3: t.Any, bucket: str, options: dict[str, t.Any]) -> None:
+    owners: list[str | None] = []
+    s3.meta.events.register(
+        "provide-client-params.s3", lambda params, **_rest: owners.append(params.get("ExpectedBucketOwner"))
+    )
+    for _again in range(2):
+        call(s3, options, bucket=bucket, bucket_owner="000000000000", state="uploaded")
+    assert len(owners) > 4 and set(owners) == {"000000000000"}
+
+
 def test_packages_of_several_targets_stand_in_one_record(s3: t.Any, bucket: str, options: dict[str, t.Any]) -> None:
     call(s3, options, bucket=bucket, state="uploaded")
     result = call(s3, options, bucket=bucket, state="uploaded", target="lambda-arm64")

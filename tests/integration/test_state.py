@@ -116,6 +116,7 @@ def test_module_and_action_plugin_answer_alike(
     s3.put_object(Bucket=bucket, Key="there.json", Body=b'{"release": "abc"}')
     options = {
         "bucket": bucket,
+        "bucket_owner": "000000000000",
         "environment": "production",
         "run_id": "one",
         "operator": "me@here",

@@ -20,6 +20,7 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote_plus, urlsplit
 
@@ -58,7 +59,7 @@ class Call:
         return f"{self.operation} {self.subject}".strip()
 
 
-def read_call(method: str, path: str, headers: t.Mapping[str, str], body: bytes, earlier: list[Call]) -> Call:
+def read_call(method: str, path: str, headers: Message, body: bytes, earlier: list[Call]) -> Call:
     """Tell the operation of a request in any of AWS's protocols."""
     target, text = headers.get("X-Amz-Target"), body[:4000].decode("utf-8", "replace")
     action = re.search(r"(?:^|&)Action=(\w+)", text)
@@ -163,7 +164,7 @@ class Proxy(ThreadingHTTPServer):
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """A run that is killed hangs up in mid-sentence."""
 
-    def meet(self, method: str, path: str, headers: t.Mapping[str, str], body: bytes) -> Stop | None:
+    def meet(self, method: str, path: str, headers: Message, body: bytes) -> Stop | None:
         """Note a call; return the stop that it meets."""
         with self._lock:
             call = read_call(method, path, headers, body, self.calls)

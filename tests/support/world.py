@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import typing as t
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.emulated import TestSandbox
@@ -27,9 +27,9 @@ CLIENTS: dict[tuple[str, str], t.Any] = {}
 INVENTORIES = ("-i", "inventories/production", "-i", "inventories/sandbox")
 
 
-def shared_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the cache of packages of this test session."""
-    return tmp_path_factory.getbasetemp() / "packages"
+def shared_packages(home: Path) -> Path:
+    """Return the cache of packages in a home, where a run without settings looks as well."""
+    return home / ".cache" / "pratikoai-mcp-servers"
 
 
 @dataclass
@@ -76,6 +76,10 @@ class World:
             return live.end()
         finally:
             live.kill_tree()
+
+    def copy_project(self, target: Path) -> Path:
+        """Copy the project of this environment, which may be older than the checkout; return the target."""
+        return shutil.copytree(self.project, target, symlinks=True)
 
     def client(self, service: str) -> t.Any:
         """Return a client that asks the emulated AWS directly; making one takes longer than its calls."""

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 
-from .settings import TokenSettings
+from .settings import TokenSettings, is_loopback
 
 ALGORITHMS = {"ES256": "EC", "RS256": "RSA"}
 LEEWAY_SECONDS = 30
@@ -92,14 +93,34 @@ def fetch_key_set(url: str) -> Mapping[str, Any]:
 
     :raises KeysUnavailable: no usable answer in time
     """
-    import urllib.request  # only deployments with an external issuer pay for this import
-
     try:
-        with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_SECONDS) as reply:
+        with _open(url) as reply:
             document = json.loads(reply.read(MAX_KEY_SET_BYTES))
         return {"keys": [key for key in document["keys"] if isinstance(key, dict)]}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise KeysUnavailable(f"No key set at MCP_JWKS_URL {url}: {error}") from error
+
+
+def _open(url: str) -> Any:
+    """Request a URL, following redirects only to where an answer cannot be replaced on its way.
+
+    :raises OSError: no answer, or one that leads elsewhere
+    """
+    import urllib.request  # only deployments with an external issuer pay for this import
+
+    class SafeRedirects(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+            if not _may_follow(req.full_url, newurl):
+                raise OSError(f"it redirects to {newurl}, which is not https")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    return urllib.request.build_opener(SafeRedirects).open(url, timeout=FETCH_TIMEOUT_SECONDS)
+
+
+def _may_follow(source: str, target: str) -> bool:
+    """Tell whether a redirect stays on https, or on this machine, where the settings let MCP_JWKS_URL be http."""
+    before, after = urlsplit(source), urlsplit(target)
+    return after.scheme == "https" or (before.scheme == after.scheme == "http" and is_loopback(after.hostname))
 
 
 class KeySource:

@@ -13,18 +13,20 @@ import gc
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from .authorizer import ORIGIN_HEADER
 from .runtime import REQUEST_ID, configure_logging, create_app
 from .settings import SettingsError, load_settings
 
 # Left for the reply to travel before Lambda ends the invocation.
 RESERVE_SECONDS = 1.0
 CANCEL_SECONDS = 0.2
-# Lambda refuses replies over 6 MB, counted after JSON escaping.
-MAX_REPLY_BYTES = 5_500_000
+# Lambda refuses answers over 6 MiB, counted as JSON; what is left covers the little that its encoder adds.
+MAX_ANSWER_BYTES = 6_000_000
 
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript", "application/problem+json")
 
@@ -154,7 +156,9 @@ def read_event(event: Mapping[str, Any], request_id: str | None) -> tuple[dict[s
         method, path, query, headers = _read_v1(event)
     else:
         raise ValueError("This function answers API Gateway events (REST API or HTTP API payload format 1.0 or 2.0).")
-    found = {name.lower(): value for name, value in headers}
+    # The origin's secret is for the authorizer alone: the server behind it could log it or send it on.
+    headers = [(name.lower(), value) for name, value in headers if name.lower() != ORIGIN_HEADER]
+    found = dict(headers)
     gateway = event.get("requestContext") or {}
     client = (gateway.get("identity") or gateway.get("http") or {}).get("sourceIp")
     path = _without_stage(path, gateway.get("stage"))
@@ -168,7 +172,7 @@ def read_event(event: Mapping[str, Any], request_id: str | None) -> tuple[dict[s
         "raw_path": quote(path).encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers],
+        "headers": [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers],
         "client": (client, 0) if client else None,
         "server": (found.get("host", "lambda"), 443),
         REQUEST_ID: gateway.get("requestId") or request_id,
@@ -180,7 +184,9 @@ def _read_v1(event: Mapping[str, Any]) -> tuple[str, str, str, list[tuple[str, s
     """Read a REST API event; the fields with several values win over those with one."""
     headers = event.get("multiValueHeaders") or _as_lists(event.get("headers"))
     query = event.get("multiValueQueryStringParameters") or _as_lists(event.get("queryStringParameters"))
-    pairs = [(name, value) for name, values in headers.items() for value in values]
+    # The API names no binary media types, so it would send a compressed reply on as base64.
+    offered = {name: values for name, values in headers.items() if name.lower() != "accept-encoding"}
+    pairs = [(name, value) for name, values in offered.items() for value in values]
     return event["httpMethod"], event["path"], urlencode(query, doseq=True), pairs
 
 
@@ -209,10 +215,21 @@ def _read_body(event: Mapping[str, Any]) -> bytes:
 
 
 def write_reply(reply: Reply, version_2: bool) -> dict[str, Any]:
-    """Translate a reply into API Gateway's form."""
-    if len(reply.body) > MAX_REPLY_BYTES:
-        logger.error("a reply of %d bytes is over Lambda's limit", len(reply.body))
-        reply = Reply.error(500, "reply_too_large", dict(reply.headers).get("x-request-id"))
+    """Translate a reply into API Gateway's form, or say that it is more than Lambda passes on."""
+    answer = _to_answer(reply, version_2)
+    size = _size_as_json(answer)
+    if size <= MAX_ANSWER_BYTES:
+        return answer
+    logger.error("a reply of %d bytes, %d as JSON, is over Lambda's limit", len(reply.body), size)
+    return _to_answer(Reply.error(500, "reply_too_large", dict(reply.headers).get("x-request-id")), version_2)
+
+
+def _size_as_json(answer: Mapping[str, Any]) -> int:
+    """Count the bytes that Lambda will count: its runtimes before Python 3.12 escape all but ASCII."""
+    return len(json.dumps(answer, ensure_ascii=sys.version_info < (3, 12)).encode())
+
+
+def _to_answer(reply: Reply, version_2: bool) -> dict[str, Any]:
     text = _as_text(reply)
     single, repeated = _group(reply.headers)
     answer: dict[str, Any] = {

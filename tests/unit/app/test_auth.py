@@ -4,20 +4,28 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pratiko_mcp import auth
 from pratiko_mcp.auth import (
     ACCEPTED_TTL_SECONDS,
@@ -329,6 +337,80 @@ def test_memory_for_tokens_is_bounded() -> None:
 def test_fetch_from_a_closed_port() -> None:
     with pytest.raises(KeysUnavailable, match=r"MCP_JWKS_URL http://127\.0\.0\.1:9/keys"):
         fetch_key_set("http://127.0.0.1:9/keys")
+
+
+class IssuerOnLoopback(BaseHTTPRequestHandler):
+    """Serves a key set under /keys, and redirects to whatever follows the question mark."""
+
+    def do_GET(self) -> None:
+        target = self.path.partition("?")[2]
+        self.send_response(302 if target else 200)
+        self.send_header("Location", target)
+        self.end_headers()
+        self.wfile.write(b"" if target else json.dumps(JWKS).encode())
+
+    def log_message(self, *_arguments: object) -> None:
+        """Keep the test's output clean."""
+
+
+@contextlib.contextmanager
+def serve(tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Run an issuer on loopback and give its base URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), IssuerOnLoopback)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"{'https' if tls else 'http'}://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def trusted_certificate(folder: Path) -> Path:
+    """Make a certificate for localhost; the file holds its key as well."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, EC_KEY.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(EC_KEY, hashes.SHA256())
+    )
+    key = EC_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "issuer.pem"
+    file.write_bytes(key + certificate.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.fixture
+def issuers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Run one issuer for each scheme."""
+    certificate = trusted_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("no_proxy", "*")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with serve() as http, serve(tls) as https:
+        yield {"http": http, "https": https}
+
+
+@pytest.mark.parametrize("route", ["http", "https", "http http", "http https", "https https", "http http https https"])
+def test_key_set_behind_redirects(issuers: dict[str, str], route: str) -> None:
+    url = "?".join(issuers[scheme] + "/keys" for scheme in route.split())
+    assert fetch_key_set(url) == JWKS
+
+
+@pytest.mark.parametrize("route", ["https http", "http https http", "https https http"])
+def test_redirect_away_from_https_is_refused(issuers: dict[str, str], route: str) -> None:
+    url = "?".join(issuers[scheme] + "/keys" for scheme in route.split())
+    with pytest.raises(KeysUnavailable, match=rf"redirects to {issuers['http']}/keys, which is not https"):
+        fetch_key_set(url)
+
+
+@pytest.mark.parametrize("target", ["http://keys.invalid/keys", "ftp://localhost/keys"])
+def test_redirect_from_loopback_to_an_insecure_address_is_refused(issuers: dict[str, str], target: str) -> None:
+    with pytest.raises(KeysUnavailable, match=rf"redirects to {target}, which is not https"):
+        fetch_key_set(issuers["http"] + "/keys?" + target)
 
 
 def test_imports_neither_the_sdk_nor_boto3() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import boto3
 import jwt
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from cryptography.hazmat.primitives.asymmetric import ec
-from pratiko_mcp.auth import Verifier
+from pratiko_mcp.auth import KeySource, KeysUnavailable, Verifier
 from pratiko_mcp.authorizer import SECRET_TTL_SECONDS, Authorizer, OriginSecret
 from pratiko_mcp.settings import TokenSettings
 
@@ -32,15 +33,23 @@ def token(**changes: Any) -> str:
 class Bench:
     """An authorizer over a stubbed Secrets Manager and a clock that only the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, jwks_url: str | None = None) -> None:
         client = boto3.client(
             "secretsmanager", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
         )
         self.stub = Stubber(client)
         self.stub.activate()
         self.now = 100.0
-        verifier = Verifier(TokenSettings(ISSUER, (ISSUER + "/mcp",), JWKS, None))
+        self.fetched: list[str] = []
+        settings = TokenSettings(ISSUER, (ISSUER + "/mcp",), None if jwks_url else JWKS, jwks_url)
+        verifier = Verifier(settings, KeySource(settings, self._fetch))
         self.authorizer = Authorizer(verifier, OriginSecret(ARN, client, lambda: self.now))
+
+    def _fetch(self, url: str) -> dict[str, Any]:
+        self.fetched.append(url)
+        if "unreachable" in url:
+            raise KeysUnavailable(url)
+        return JWKS
 
     def secret(self, **stages: str | None) -> None:
         """Expect reads of stages in this order; None is a stage that does not exist."""
@@ -106,6 +115,28 @@ def test_deny_round_the_cdn(bench: Bench, origin: str | None) -> None:
     bench.secret(AWSCURRENT="s1", AWSPENDING=None, AWSPREVIOUS=None)
     assert bench.effect(origin) == "Deny"
     bench.stub.assert_no_pending_responses()
+
+
+def test_wrong_origin_is_denied_after_keys_and_secret_were_read() -> None:
+    """A release gate asks this of a new authorizer: its answer proves that both can be read."""
+    bench = Bench(jwks_url="https://issuer.example/keys")
+    bench.secret(AWSCURRENT="s1")
+    bench.secret(AWSCURRENT="s1", AWSPENDING=None, AWSPREVIOUS=None)
+    assert bench.effect("wrong", type="REQUEST") == "Deny"
+    assert bench.fetched == ["https://issuer.example/keys"]
+    bench.stub.assert_no_pending_responses()
+
+
+def test_unreadable_secret_is_an_error_not_a_decision(bench: Bench) -> None:
+    bench.stub.add_client_error("get_secret_value", "AccessDeniedException")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bench.effect("wrong")
+
+
+def test_unreadable_keys_are_an_error_before_the_secret_is_read() -> None:
+    bench = Bench(jwks_url="https://unreachable.example/keys")
+    with pytest.raises(KeysUnavailable, match="unreachable"):
+        bench.effect("wrong")
 
 
 def test_secret_is_cached(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pratiko_mcp import lambda_adapter
-from pratiko_mcp.lambda_adapter import MAX_REPLY_BYTES, LambdaAdapter, read_event
+from pratiko_mcp.lambda_adapter import MAX_ANSWER_BYTES, LambdaAdapter, read_event
 from pratiko_mcp.runtime import create_app
 from pratiko_mcp.settings import SettingsError, load_settings
 
@@ -193,6 +194,19 @@ def test_single_values_v1() -> None:
     assert (b"host", b"mcp.example.com") in scope_of(request)["headers"]
 
 
+@pytest.mark.parametrize("version", EVENTS)
+def test_origin_secret_does_not_reach_the_application(version: str) -> None:
+    scope = scope_of(event(version, "GET", "/a", {"X-Mcp-Origin": "s1", "X-Mcp-Other": "kept"}))
+    assert [value for name, value in scope["headers"] if name.startswith(b"x-mcp-")] == [b"kept"]
+
+
+@pytest.mark.parametrize(("version", "offered"), [("v1", []), ("v2", [b"gzip"])])
+def test_rest_api_is_offered_no_compression(version: str, offered: list[bytes]) -> None:
+    scope = scope_of(event(version, "GET", "/a", {"Accept-Encoding": "gzip", "Accept": "text/html"}))
+    found = [(name, value) for name, value in scope["headers"] if name.startswith(b"accept")]
+    assert found == [*((b"accept-encoding", value) for value in offered), (b"accept", b"text/html")]
+
+
 def test_query_and_cookies_v2() -> None:
     scope = scope_of(event("v2", "GET", "/a", rawQueryString="q=1&q=2", cookies=["a=1", "b=2"]))
     assert scope["query_string"] == b"q=1&q=2"
@@ -270,10 +284,31 @@ def test_repeated_reply_headers(adapt: Adapt) -> None:
     assert (second["headers"], second["cookies"]) == ({"x-one": "1", "vary": "a, b"}, ["a=1", "b=2"])
 
 
-def test_reply_over_lambdas_limit(adapt: Adapt) -> None:
-    reply = answer(adapt, [(b"x-request-id", b"r9")], b"x" * (MAX_REPLY_BYTES + 1))
-    assert reply["statusCode"] == 500
+@pytest.mark.parametrize("version", EVENTS)
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (b"text/plain", b"x" * MAX_ANSWER_BYTES),
+        (b"text/plain", b'"' * (MAX_ANSWER_BYTES // 2)),
+        (b"text/plain", b"\0" * (MAX_ANSWER_BYTES // 6)),
+        (b"image/png", b"x" * (MAX_ANSWER_BYTES * 3 // 4)),
+    ],
+    ids=["plain", "escaped twice as long", "escaped six times as long", "base64"],
+)
+def test_reply_over_lambdas_limit(adapt: Adapt, content_type: bytes, body: bytes, version: str) -> None:
+    headers = [(b"x-request-id", b"r9"), (b"content-type", content_type)]
+    assert answer(adapt, headers, body[1000:], version)["statusCode"] == 200
+    reply = answer(adapt, headers, body, version)
+    assert (reply["statusCode"], reply["isBase64Encoded"]) == (500, False)
     assert json.loads(reply["body"]) == {"error": "reply_too_large", "request_id": "r9"}
+
+
+@pytest.mark.parametrize(("python", "status"), [((3, 11), 500), ((3, 12), 200)])
+def test_only_older_runtimes_escape_other_scripts(
+    adapt: Adapt, monkeypatch: pytest.MonkeyPatch, python: tuple[int, int], status: int
+) -> None:
+    monkeypatch.setattr(lambda_adapter, "sys", types.SimpleNamespace(version_info=python))
+    assert answer(adapt, [], "ü".encode() * (MAX_ANSWER_BYTES // 6))["statusCode"] == status
 
 
 def test_hanging_application(adapt: Adapt) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
 from mcp import Client
-from pratiko_mcp.reference.files import Files
+from pratiko_mcp.reference.files import Files, make_s3_client
 from pratiko_mcp.reference.server import MAX_TEXT_BYTES, make_server, make_storage
 from pratiko_mcp.reference.storage import (
     SAVE_ATTEMPTS,
@@ -278,6 +279,34 @@ def test_list_reads_one_page_after_the_cursor(table: Table) -> None:
 
 def s3_client() -> Any:
     return boto3.client("s3", **CREDENTIALS, config=Config(signature_version="s3v4"))
+
+
+@pytest.fixture
+def fresh_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the server make its own S3 client, for a region with an endpoint of its own."""
+    for name, value in {"DEFAULT_REGION": "eu-south-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    make_s3_client.cache_clear()
+    yield
+    make_s3_client.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_client")
+def test_link_names_the_regions_own_host() -> None:
+    """The global host answers with a redirect, which breaks the signature."""
+    url = urlsplit(Files("files-1").upload_link("a", "text/plain", 1).url)
+    assert (url.hostname, url.path) == ("files-1.s3.eu-south-1.amazonaws.com", "/files/a")
+
+
+@pytest.mark.usefixtures("fresh_client")
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "emulator.example"])
+def test_link_to_another_endpoint_has_the_bucket_in_its_path(
+    monkeypatch: pytest.MonkeyPatch, variable: str, host: str
+) -> None:
+    monkeypatch.setenv(variable, f"http://{host}:4566")
+    url = urlsplit(Files("files-1").upload_link("a", "text/plain", 1).url)
+    assert (url.netloc, url.path) == (f"{host}:4566", "/files-1/files/a")
 
 
 def test_file_tools_need_a_bucket() -> None:

@@ -444,7 +444,7 @@ def test_sdk_checks_host_and_origin_too(users_server: types.ModuleType) -> None:
     statuses = []
 
     async def session() -> None:
-        async with inner.router.lifespan_context(inner):  # type: ignore[attr-defined]
+        async with inner.router.lifespan_context(inner):
             for host in ("mcp.example.com", "evil.example"):
                 headers = {**modern_headers("greet"), "host": host}
                 statuses.append((await call(inner, "POST", "/mcp", headers, tool_call("greet", name="Bob"))).status)
@@ -482,7 +482,7 @@ def two_instances(first: Settings, second: Settings, caller: str = "alice") -> d
         inner = build_inner_app(make_server(), chosen)
         assert chosen.token is not None
         app = runtime.Runtime(chosen, inner, Verifier(chosen.token))
-        async with inner.router.lifespan_context(inner):  # type: ignore[attr-defined]
+        async with inner.router.lifespan_context(inner):
             headers = {**modern_headers("two_rounds"), **bearer(token(sub=subject))}
             return dict((await call(app, "POST", "/mcp", headers, tool_call("two_rounds", state))).json)
 

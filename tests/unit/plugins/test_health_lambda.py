@@ -95,6 +95,9 @@ def test_an_answer_after_the_timeout_is_critical() -> None:
             time.sleep(0.05)
             return {"Payload": io.BytesIO(json.dumps(proxied(1, DISCOVERED)).encode())}
 
+        def get_function_configuration(self, **_arguments: t.Any) -> t.Any:
+            return {}
+
     result = probe(Late(), timeout=0.01)
     assert result["status"] == "critical" and "not within 0.01 s" in result["evidence"]
 
@@ -115,6 +118,30 @@ def test_the_log_group_is_named_for_an_arn_too() -> None:
     target = {"function_name": "arn:aws:lambda:us-east-1:123456789012:function:server:live", "host": "x.example"}
     result = probe(client, **{"lambda": target})
     assert result["next_step"] == "aws logs tail /aws/lambda/server --since 15m"
+
+
+def test_the_log_group_is_the_one_that_the_function_writes_to() -> None:
+    client, stubber = stub({}, {})
+    config = {"LoggingConfig": {"LogFormat": "JSON", "LogGroup": "/mcp/production/server"}}
+    stubber.add_response("get_function_configuration", config, {"FunctionName": "server", "Qualifier": "7"})
+    assert probe(client, attempts=2, delay=0)["next_step"] == "aws logs tail /mcp/production/server --since 15m"
+    stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_without_an_answer_the_log_group_is_the_usual_one(code: str) -> None:
+    client, stubber = stub({})
+    stubber.add_client_error("get_function_configuration", code)
+    assert probe(client)["next_step"] == "aws logs tail /aws/lambda/server --since 15m"
+    stubber.assert_no_pending_responses()
+
+
+def test_a_next_step_of_the_callers_asks_nothing() -> None:
+    client, stubber = stub({})
+    stubber.add_client_error("get_function_configuration", "AccessDeniedException")
+    assert probe(client, next_step="make deploy")["next_step"] == "make deploy"
+    with pytest.raises(AssertionError):
+        stubber.assert_no_pending_responses()
 
 
 def test_an_aws_that_does_not_answer_is_unknown() -> None:

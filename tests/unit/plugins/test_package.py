@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -323,7 +324,7 @@ def test_git_is_asked_for_the_commit(tmp_path: Path) -> None:
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     url = f"git+file://{repository}"
     for text, fragment in ((url, ""), (f"{url}@HEAD#subdirectory=a", "#subdirectory=a")):
-        error = refusal(lambda text=text: package_source.parse_source(text))
+        error = refusal(functools.partial(package_source.parse_source, text))
         assert f"Name the commit: {url}@{commit}{fragment}." in error.message
     pinned = package_source.parse_source(f"{url}@{commit}")
     assert pinned.kind == "git" and pinned.text == f"{url}@{commit}"

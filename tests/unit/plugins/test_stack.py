@@ -721,7 +721,7 @@ class TestInput:
         assert result["failed"] and "Sign in again" in result["msg"]
 
 
-LOCK = {"bucket": "b", "key": "k", "run_id": "r", "lease": 60}
+LOCK = {"bucket": "b", "key": "k", "run_id": "r", "lease": 60, "owner": "111122223333"}
 
 
 def test_lock_is_renewed_while_waiting(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -743,7 +743,7 @@ def test_lock_is_renewed_while_waiting(harness: Harness, monkeypatch: pytest.Mon
     harness.events(event(99, "UPDATE_COMPLETE", "s"))
     harness.current("UPDATE_COMPLETE", sha256=harness.sha256)
     assert harness.run(lock=LOCK)["changed"] is False
-    assert set(renewed) == {("b", "k", "r", 60)} and 2 <= len(renewed) < 10
+    assert set(renewed) == {("b", "k", "r", 60, "111122223333")} and 2 <= len(renewed) < 10
     assert any("could not be renewed" in line for line in harness.lines)
 
 

@@ -129,6 +129,28 @@ def test_harmless_changes_are_not_refused() -> None:
     assert changes.refusals(rows, []) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "refused"),
+    [
+        ("AWS::S3::Bucket", "LifecycleConfiguration", False),
+        ("AWS::S3::Bucket", "BucketName", True),
+        ("AWS::SecretsManager::Secret", "Tags", False),
+        ("AWS::SecretsManager::Secret", "Name", True),
+        ("AWS::DynamoDB::Table", "KeySchema", True),
+        ("AWS::DynamoDB::Table", "OnDemandThroughput", True),
+    ],
+)
+def test_perhaps_is_believed_only_where_the_property_can_replace(kind: str, path: str, refused: bool) -> None:
+    """An endpoint that does not know a type says "conditionally" of all its properties; guard and plan agree."""
+    change = resource_change(replacement="Conditional", Details=[target(f"/Properties/{path}", "Conditionally")])
+    change["ResourceChange"]["ResourceType"] = kind
+    rows = changes.from_change_set([change])
+    changes.fill_values(rows, {"Table": {"Properties": {path: {"a": 1}}}}, {"Table": {"Properties": {path: {"a": 2}}}})
+    assert rows[0]["details"][0]["path"] == f"{path}.a"
+    assert changes.refusals(rows, []) == (rows if refused else [])
+    assert ("(MAY BE REPLACED)" in changes.render("data", rows)) is refused
+
+
 def test_readable_diff() -> None:
     """Aligned rows, values, and a mark where something is lost or kept."""
     rows = [

@@ -24,13 +24,16 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
 
 BUCKET = "mcp-production-state-111122223333-us-east-1"
+OWNER = "111122223333"
+OWNED = {"ExpectedBucketOwner": OWNER}
 LINE = {"what": "alias moved", "target": "app/live", "before": "6", "after": "7"}
 
 
 class S3:
     """A stubbed S3 client whose expected calls are written in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, **owner: str) -> None:
+        self.place = {"Bucket": BUCKET, **owner}
         self.client = boto3.client(
             "s3", region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none"
         )
@@ -43,7 +46,7 @@ class S3:
 
     def put(self, key: str, error: str = "", **condition: t.Any) -> S3:
         """Expect a PutObject that works, or ends with an error."""
-        expected = {"Bucket": BUCKET, "Key": key, "Body": ANY, **condition}
+        expected = {**self.place, "Key": key, "Body": ANY, **condition}
         return self._expect("put_object", {"ETag": '"new"'}, expected, error)
 
     def get(self, key: str, body: t.Any = None, error: str = "", etag: str = '"old"') -> S3:
@@ -51,15 +54,15 @@ class S3:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = {"Body": io.BytesIO(raw), "ETag": etag}
         missing = "NoSuchKey" if body is None else ""
-        return self._expect("get_object", answer, {"Bucket": BUCKET, "Key": key}, error or missing)
+        return self._expect("get_object", answer, {**self.place, "Key": key}, error or missing)
 
     def delete(self, error: str = "") -> S3:
         """Expect the lock to be removed as it was read."""
-        return self._expect("delete_object", {}, {"Bucket": BUCKET, "Key": "lock.json", "IfMatch": '"old"'}, error)
+        return self._expect("delete_object", {}, {**self.place, "Key": "lock.json", "IfMatch": '"old"'}, error)
 
     def head_bucket(self, error: str = "") -> S3:
         """Expect the question whether the bucket exists."""
-        return self._expect("head_bucket", {}, {"Bucket": BUCKET}, error)
+        return self._expect("head_bucket", {}, self.place, error)
 
     def _expect(self, method: str, answer: dict[str, t.Any], params: dict[str, t.Any], error: str) -> S3:
         if error:
@@ -70,7 +73,7 @@ class S3:
 
 
 def status(code: str) -> int:
-    return {"PreconditionFailed": 412, "AccessDenied": 403, "ServiceUnavailable": 503}.get(code, 404)
+    return {"PreconditionFailed": 412, "AccessDenied": 403, "403": 403, "ServiceUnavailable": 503}.get(code, 404)
 
 
 class Task:
@@ -228,9 +231,9 @@ def test_release_removes_only_the_own_lock() -> None:
     assert not Task(lost, lock="release").run()["released"]
 
 
-def renew(s3: S3) -> bool:
+def renew(s3: S3, *owner: str) -> bool:
     with s3.stub:
-        return deploy_lock.renew_lock(s3.client, BUCKET, "lock.json", "mine", 900)
+        return deploy_lock.renew_lock(s3.client, BUCKET, "lock.json", "mine", 900, *owner)
 
 
 def test_renewal_moves_the_lease_of_the_own_lock_only() -> None:
@@ -243,6 +246,7 @@ def test_renewal_moves_the_lease_of_the_own_lock_only() -> None:
     assert renewed["since"] == "2026-11-22T15:00:00Z"
     assert not renew(S3().get("lock.json", lock()))
     assert not renew(S3().get("lock.json", None))
+    assert renew(S3(**OWNED).get("lock.json", lock(run_id="mine")).put("lock.json", IfMatch='"old"'), OWNER)
     lost = S3().get("lock.json", lock(run_id="mine")).put("lock.json", "PreconditionFailed", IfMatch='"old"')
     assert not renew(lost)
 
@@ -372,10 +376,40 @@ def test_missing_object_is_null_and_a_broken_one_an_error() -> None:
         Task(S3().get("a.json", b"<x>"), get=["a.json"]).run()
 
 
-@pytest.mark.parametrize(("code", "words"), [("AccessDenied", "s3:ListBucket"), ("ExpiredToken", "have expired")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("AccessDenied", "s3:ListBucket"),
+        ("ExpiredToken", "have expired"),
+        ("InvalidClientTokenId", "may not be enabled .* aws account get-region-opt-status --region-name <mcp_region>"),
+        ("SignatureDoesNotMatch", "aws sts get-caller-identity$"),
+    ],
+)
 def test_other_refusals_are_errors(code: str, words: str) -> None:
     with pytest.raises(McpError, match=words):
         Task(S3().get("a.json", {}, error=code), get=["a.json"]).run()
+
+
+def test_every_call_names_the_account_that_owns_the_bucket() -> None:
+    s3 = S3(**OWNED).put("lock.json", IfNoneMatch="*").put(ANY, IfNoneMatch="*", ContentType="application/x-ndjson")
+    s3.get("a.json", None).put("a.json", ContentType="application/json").get("b.json", {"x": 1})
+    Task(s3, bucket_owner=OWNER, lock="acquire", audit=[LINE], put={"a.json": 1}, get=["b.json"]).run()
+    Task(S3(**OWNED).head_bucket(), bucket_owner=OWNER).run()
+    released = S3(**OWNED).get("lock.json", lock(run_id="mine")).delete()
+    assert Task(released, bucket_owner=OWNER, lock="release").run()["released"]
+
+
+@pytest.mark.parametrize(
+    ("s3", "get"),
+    [(S3(**OWNED).head_bucket("403"), []), (S3(**OWNED).get("a.json", {}, error="AccessDenied"), ["a.json"])],
+    ids=["bucket", "object"],
+)
+def test_a_bucket_of_another_account_is_told(s3: S3, get: list[str]) -> None:
+    with pytest.raises(McpError) as failure:
+        Task(s3, bucket_owner=OWNER, get=get).run()
+    message = failure.value.message
+    assert f"{BUCKET} belongs to another account than {OWNER}" in message
+    assert f"aws s3 ls | grep {BUCKET}" in message and "s3:ListBucket" in message
 
 
 def test_missing_bucket_without_anything_to_do() -> None:

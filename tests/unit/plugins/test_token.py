@@ -152,6 +152,12 @@ def test_wrong_inputs_are_refused_before_any_request(
     assert words in failure.value.message
 
 
+@pytest.mark.parametrize("option", ["issuer", "audience"])
+def test_an_environment_without_an_address_is_to_be_deployed_first(tmp_path: Path, option: str) -> None:
+    with pytest.raises(McpError, match=rf"^{option} is empty: .*no address yet.*ansible-playbook deploy.yml -i inv"):
+        run(Ssm(), tmp_path / "t", False, **{option: ""})
+
+
 @pytest.mark.parametrize(
     "key", [{**KEY, "crv": "P-384"}, {**KEY, "d": "!"}, {**KEY, "kty": "RSA"}, {**KEY, "x": KEY["y"]}]
 )

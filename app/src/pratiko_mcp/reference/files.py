@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +23,19 @@ class Link:
 
 @functools.cache
 def make_s3_client() -> Any:
-    """Return the S3 client; links need signature version 4, which encrypted buckets insist on."""
+    """Return the S3 client; links need signature version 4, which encrypted buckets insist on.
+
+    The links name the region's own host: the global one answers with a redirect, which breaks their signature.
+    """
     import boto3
     from botocore.config import Config
 
+    # An emulator has one host name, which no bucket can be put in front of.
+    elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    style = {"addressing_style": "path" if elsewhere else "virtual"}
     retries = {"mode": "standard", "total_max_attempts": 5}
-    return boto3.client(
-        "s3", config=Config(signature_version="s3v4", connect_timeout=2, read_timeout=5, retries=retries)
-    )
+    config = Config(signature_version="s3v4", s3=style, connect_timeout=2, read_timeout=5, retries=retries)
+    return boto3.client("s3", config=config)
 
 
 class Files:
