@@ -24,7 +24,11 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
     probe_http,
     shorten,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lambda_probe import function_label, lambda_sender
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lambda_probe import (
+    function_label,
+    lambda_sender,
+    probe_authorizer,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.mcp_probe import Conversation, probe_mcp
 
 # From good to bad: no data is worse than slow, a failure is worse than no data.
@@ -33,7 +37,7 @@ MAX_THREADS = 256
 
 PROBE_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
-    "kind": {"type": "str", "choices": ["mcp", "http"], "default": "mcp"},
+    "kind": {"type": "str", "choices": ["mcp", "http", "authorizer"], "default": "mcp"},
     "url": {"type": "str"},
     "token_file": {"type": "path", "no_log": False},
     "lambda": {
@@ -41,9 +45,10 @@ PROBE_SPEC: dict[str, t.Any] = {
         "options": {
             "function_name": {"type": "str", "required": True},
             "qualifier": {"type": "str"},
-            "host": {"type": "str", "required": True},
+            "host": {"type": "str"},
         },
     },
+    "method_arn": {"type": "str"},
     "tool": {"type": "str"},
     "arguments": {"type": "dict"},
     "expect_status": {"type": "int", "default": 200},
@@ -67,6 +72,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "mutually_exclusive": [("url", "lambda")],
         "required_one_of": [("url", "lambda")],
         "required_by": {"arguments": ("tool",)},
+        "required_if": [("kind", "authorizer", ("lambda", "method_arn", "token_file"))],
     },
     "fail_on": {"type": "list", "elements": "str", "choices": list(STATUSES[1:]), "default": []},
 }
@@ -165,6 +171,8 @@ def take(ctx: Context, probe: dict[str, t.Any], token: str | None) -> Measuremen
     :raises Finding: the check is not healthy
     """
     step = default_step(probe)
+    if probe["kind"] == "authorizer":
+        return probe_authorizer(ctx.client("lambda"), probe, token, step)
     send = make_sender(ctx, probe, step)
     if probe["kind"] == "http":
         return probe_http(send, probe, token)
@@ -238,8 +246,12 @@ def check_probe(probe: dict[str, t.Any]) -> str | None:
             return f"{option}={probe[option]:g} is less than {least:g}. Raise it"
     if probe["kind"] == "http" and (probe["lambda"] or probe["tool"]):
         return "kind=http takes neither lambda nor tool. Use kind: mcp, or remove them"
-    if probe["kind"] == "mcp" and (probe["expect_json"] or probe["expect_status"] != 200):
-        return "kind=mcp takes neither expect_json nor expect_status. Use kind: http, or remove them"
+    if probe["kind"] == "mcp" and probe["lambda"] and not probe["lambda"]["host"]:
+        return "lambda.host is not set. Name the host that the server allows"
+    if probe["kind"] == "authorizer" and probe["tool"]:
+        return "kind=authorizer takes no tool. Use kind: mcp, or remove it"
+    if probe["kind"] != "http" and (probe["expect_json"] or probe["expect_status"] != 200):
+        return f"kind={probe['kind']} takes neither expect_json nor expect_status. Use kind: http, or remove them"
     return check_url(probe) if probe["url"] is not None else None
 
 

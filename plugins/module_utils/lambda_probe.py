@@ -78,29 +78,71 @@ def function_label(target: dict[str, t.Any]) -> str:
     return f"lambda {target['function_name']}:{target['qualifier'] or '$LATEST'}"
 
 
+def invoke(
+    client: t.Any, target: dict[str, t.Any], event: dict[str, t.Any], timeout: float, next_step: str
+) -> tuple[bytes, float]:
+    """Invoke one version or alias of a function and return its answer and the milliseconds it took.
+
+    :param target: ``function_name`` and ``qualifier`` (or None)
+    :raises Finding: critical where the function failed or was too slow, unknown where AWS gave no answer
+    """
+    name = function_label(target)
+    extra = {"Qualifier": target["qualifier"]} if target["qualifier"] else {}
+    start = time.monotonic()
+    try:
+        answer = client.invoke(FunctionName=target["function_name"], Payload=json.dumps(event).encode(), **extra)
+        payload = answer["Payload"].read()
+    except AWS_ERRORS as error:
+        status = "critical" if error_code(error) in VERDICT_CODES else "unknown"
+        raise Finding(status, f"{name}: {describe_aws_error(error)}", next_step) from error
+    ms = (time.monotonic() - start) * 1000
+    if answer.get("FunctionError"):
+        text = shorten(payload.decode("utf-8", "replace"))
+        raise Finding("critical", f"{name}: {answer['FunctionError']} error: {text}", next_step)
+    if ms > timeout * 1000:
+        raise Finding("critical", f"{name}: answered after {ms:.0f} ms, not within {timeout:g} s", next_step)
+    return payload, ms
+
+
+def probe_authorizer(
+    client: t.Any, probe: dict[str, t.Any], token: str | None, next_step: str
+) -> tuple[list[float], str]:
+    """Ask a REQUEST authorizer about a good token that came round the CDN: it has to deny, by a policy.
+
+    Only an authorizer that could read both the issuer's keys and the origin secret answers so.
+
+    :raises Finding: critical, because it failed, refused the token or let a wrong origin header pass
+    """
+    name = function_label(probe["lambda"])
+    event = {
+        "type": "REQUEST",
+        "methodArn": probe["method_arn"],
+        "httpMethod": "POST",
+        "path": "/mcp",
+        "headers": {"Authorization": f"Bearer {token}", "x-mcp-origin": "health-probe"},
+        "requestContext": {"requestId": "health-probe"},
+    }
+    payload, ms = invoke(client, probe["lambda"], event, probe["timeout"], next_step)
+    try:
+        effects = {statement["Effect"] for statement in json.loads(payload)["policyDocument"]["Statement"]}
+    except (ValueError, KeyError, TypeError) as error:
+        text = shorten(payload.decode("utf-8", "replace"))
+        raise Finding("critical", f"{name}: not a policy: {text}", next_step) from error
+    if effects != {"Deny"}:
+        raise Finding("critical", f"{name}: a wrong x-mcp-origin was not denied: {sorted(effects)}", next_step)
+    return [ms], f"invoked {name}: token read, wrong x-mcp-origin denied"
+
+
 def lambda_sender(client: t.Any, target: dict[str, t.Any], timeout: float, next_step: str) -> Send:
     """Return a function that sends requests to one version or alias of a function.
 
     :param target: ``function_name``, ``qualifier`` (or None) and ``host``
     """
     name = function_label(target)
-    extra = {"Qualifier": target["qualifier"]} if target["qualifier"] else {}
 
     def send(method: str, headers: dict[str, str], body: bytes, _complete: Complete | None = None) -> Reply:
-        event = json.dumps(proxy_event(method, "/mcp", target["host"], headers, body)).encode()
-        start = time.monotonic()
-        try:
-            answer = client.invoke(FunctionName=target["function_name"], Payload=event, **extra)
-            payload = answer["Payload"].read()
-        except AWS_ERRORS as error:
-            status = "critical" if error_code(error) in VERDICT_CODES else "unknown"
-            raise Finding(status, f"{name}: {describe_aws_error(error)}", next_step) from error
-        ms = (time.monotonic() - start) * 1000
-        if answer.get("FunctionError"):
-            text = shorten(payload.decode("utf-8", "replace"))
-            raise Finding("critical", f"{name}: {answer['FunctionError']} error: {text}", next_step)
-        if ms > timeout * 1000:
-            raise Finding("critical", f"{name}: answered after {ms:.0f} ms, not within {timeout:g} s", next_step)
+        event = proxy_event(method, "/mcp", target["host"], headers, body)
+        payload, ms = invoke(client, target, event, timeout, next_step)
         try:
             return proxy_reply(payload, ms)
         except ValueError as error:

@@ -43,8 +43,10 @@ options:
       kind:
         description:
           - V(mcp) talks MCP to the endpoint, V(http) sends one GET request.
+          - V(authorizer) invokes an API Gateway REQUEST authorizer with the token and a wrong origin header. It has to
+            deny by a policy, which it can only do after it read the issuer's keys and the origin secret.
         type: str
-        choices: [mcp, http]
+        choices: [mcp, http, authorizer]
         default: mcp
       url:
         description:
@@ -71,9 +73,11 @@ options:
             description: Version or alias; without it C($LATEST).
             type: str
           host:
-            description: Value of the C(Host) header, because servers check it.
+            description: Value of the C(Host) header, because servers check it; required for O(probes[].kind=mcp).
             type: str
-            required: true
+      method_arn:
+        description: ARN of the method that the authorizer is asked about; required for O(probes[].kind=authorizer).
+        type: str
       tool:
         description:
           - Tool to call after it was seen that the server lists its tools. A result with C(isError) is C(critical).

@@ -10,6 +10,7 @@ import io
 import json
 import time
 import typing as t
+from pathlib import Path
 
 import boto3
 import pytest
@@ -151,3 +152,46 @@ def test_an_aws_that_does_not_answer_is_unknown() -> None:
 
     result = probe(Silent())
     assert result["status"] == "unknown" and "AWS did not answer" in result["evidence"]
+
+
+ARN = "arn:aws:execute-api:us-east-1:123456789012:api/live/POST/mcp"
+
+
+def policy(effect: str) -> dict[str, t.Any]:
+    return {"principalId": "a", "policyDocument": {"Statement": [{"Effect": effect, "Resource": "*"}]}}
+
+
+def ask_authorizer(tmp_path: Path, client: t.Any) -> dict[str, t.Any]:
+    token_file = tmp_path / "token.json"
+    token_file.write_text(json.dumps({"access_token": "good"}))
+    return probe(client, kind="authorizer", method_arn=ARN, token_file=str(token_file))
+
+
+def test_an_authorizer_that_reads_keys_and_secret_denies_a_wrong_origin(tmp_path: Path) -> None:
+    client, stubber = stub(policy("Deny"))
+    events: list[dict[str, t.Any]] = []
+    client.meta.events.register(
+        "provide-client-params.lambda.Invoke", lambda params, **_: events.append(json.loads(params["Payload"]))
+    )
+    result = ask_authorizer(tmp_path, client)
+    stubber.assert_no_pending_responses()
+    assert result["status"] == "healthy" and "good" not in result["evidence"].replace("wrong x-mcp-origin", "")
+    assert events[0]["methodArn"] == ARN and events[0]["type"] == "REQUEST"
+    assert events[0]["headers"] == {"Authorization": "Bearer good", "x-mcp-origin": "health-probe"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "extra", "words"),
+    [
+        (policy("Allow"), {}, "a wrong x-mcp-origin was not denied"),
+        ({"errorMessage": "Unauthorized"}, {"FunctionError": "Unhandled"}, "Unhandled error"),
+        ({"errorMessage": "AccessDenied"}, {"FunctionError": "Unhandled"}, "AccessDenied"),
+        (["no policy"], {}, "not a policy"),
+    ],
+)
+def test_an_authorizer_that_would_lock_everybody_out_or_let_all_in_is_critical(
+    tmp_path: Path, payload: t.Any, extra: dict[str, t.Any], words: str
+) -> None:
+    client, _stubber = stub(payload, **extra)
+    result = ask_authorizer(tmp_path, client)
+    assert result["status"] == "critical" and words in result["evidence"]
