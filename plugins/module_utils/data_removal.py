@@ -29,6 +29,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "backup": {"type": "bool", "default": True},
     "backup_bucket": {"type": "str"},
+    "bucket_owner": {"type": "str"},
     "backup_prefix": {"type": "str"},
 }
 NAMES = ("tables", "buckets", "secrets")
@@ -104,10 +105,11 @@ def check_params(params: dict[str, t.Any]) -> None:
 def retained(ctx: Context) -> list[Retained]:
     """Return those of the resources that exist, in the order of their removal."""
     tables, buckets, secrets = (dict.fromkeys(ctx.params[option]) for option in NAMES)
+    owner = ctx.params["bucket_owner"]
     target = (ctx.params["backup_bucket"] or "", (ctx.params["backup_prefix"] or "").strip("/"))
     named: list[Retained] = [
         *(RetainedTable(ctx.client("dynamodb"), name, ctx.progress) for name in tables),
-        *(RetainedBucket(ctx.client("s3"), name, ctx.progress, target) for name in buckets),
+        *(RetainedBucket(ctx.client("s3"), name, ctx.progress, target, owner) for name in buckets),
         *(RetainedSecret(ctx.client("secretsmanager"), name, ctx.progress) for name in secrets),
     ]
     return [resource for resource in named if resource.exists()]
@@ -122,7 +124,7 @@ def to_back_up(ctx: Context, found: list[Retained]) -> list[RetainedTable | Reta
         return []
     saved = [item for item in found if not isinstance(item, RetainedSecret) and not item.is_going()]
     if saved and ctx.params["backup_bucket"]:
-        Bucket(ctx.client("s3"), ctx.params["backup_bucket"]).require()
+        Bucket(ctx.client("s3"), ctx.params["backup_bucket"], ctx.params["bucket_owner"]).require()
     return saved
 
 
@@ -131,7 +133,7 @@ def record(ctx: Context, backups: list[Entry], now: datetime.datetime) -> None:
     if backups and ctx.params["backup_bucket"]:
         key = ctx.params["backup_prefix"].strip("/") + f"/backups-{now:%Y%m%dT%H%M%SZ}.json"
         content = {"environment": ctx.params["environment"], "time": now.isoformat(), "backups": backups}
-        Bucket(ctx.client("s3"), ctx.params["backup_bucket"]).write(key, to_json(content))
+        Bucket(ctx.client("s3"), ctx.params["backup_bucket"], ctx.params["bucket_owner"]).write(key, to_json(content))
 
 
 def back_up(ctx: Context, found: list[Retained]) -> list[Entry]:

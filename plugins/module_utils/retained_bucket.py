@@ -61,12 +61,14 @@ class RetainedBucket:
 
     :param s3: boto3 client
     :param target: where copies go, as (bucket, prefix without a slash at its end)
+    :param owner: account that has to own it; None: any
     """
 
     s3: t.Any
     name: str
     progress: t.Callable[[str], None]
     target: tuple[str, str] = ("", "")
+    owner: str | None = None
     kind = "bucket"
 
     def exists(self) -> bool:
@@ -75,7 +77,7 @@ class RetainedBucket:
         :raises McpError: it cannot be told, or the bucket belongs to somebody else
         """
         try:
-            Bucket(self.s3, self.name).require()
+            Bucket(self.s3, self.name, self.owner).require()
         except BucketMissing:
             return False
         return True

@@ -59,6 +59,10 @@ options:
       - Bucket for the copies; it must exist, and must not be one of O(buckets).
       - Required with O(buckets), unless O(backup=false).
     type: str
+  bucket_owner:
+    description:
+      - Account that has to own the buckets. Their names can be guessed, so somebody else could have taken one.
+    type: str
   backup_prefix:
     description:
       - Where in O(backup_bucket) the copies go, each below the name of its bucket.

@@ -197,6 +197,12 @@ def test_a_missing_backup_bucket_deletes_nothing(aws: Aws) -> None:
     assert f"{STATE} does not exist. Nothing was deleted." in aws.refuse(buckets=[FILES]).message
 
 
+def test_a_bucket_whose_name_somebody_else_took_is_not_touched(aws: Aws) -> None:
+    aws.expect("s3", "head_bucket", "403", Bucket=FILES, ExpectedBucketOwner="123456789012")
+    message = aws.refuse(buckets=[FILES], bucket_owner="123456789012").message
+    assert FILES in message and "123456789012" in message
+
+
 def test_a_bucket_of_somebody_else_is_not_taken_for_a_missing_one(aws: Aws) -> None:
     aws.expect("s3", "head_bucket", "403", Bucket=FILES)
     assert "Nothing was deleted." in aws.refuse(buckets=[FILES]).message
