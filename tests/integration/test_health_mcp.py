@@ -109,6 +109,10 @@ class LocalFunction:
 
         self.adapter = LambdaAdapter(app)
 
+    def get_function_configuration(self, FunctionName: str, Qualifier: str) -> dict[str, t.Any]:
+        """Say where the function logs."""
+        return {"LoggingConfig": {"LogGroup": f"/of/{FunctionName}/{Qualifier}"}}
+
     def invoke(self, **arguments: t.Any) -> dict[str, t.Any]:
         surroundings = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 10_000)
         reply = self.adapter.handle(json.loads(arguments["Payload"]), surroundings)
@@ -129,6 +133,7 @@ def test_a_direct_invocation_speaks_to_the_runtime(json_response: bool) -> None:
     assert "server/discover, tools/list (1 tool), tools/call divmod_of ok; MCP 2026-07-28" in good["evidence"]
     (bad,) = health.run(context({**probe, "arguments": {"a": 1, "b": 0}}, clients=function))["results"]
     assert bad["status"] == "critical" and "the tool failed" in bad["evidence"]
+    assert bad["next_step"] == "aws logs tail /of/server/1 --since 15m"
     foreign = {**probe, "lambda": {**target, "host": "evil.example"}}
     (refused,) = health.run(context(foreign, clients=function))["results"]
     assert refused["status"] == "critical" and "HTTP 421" in refused["evidence"]
