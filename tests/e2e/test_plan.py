@@ -70,7 +70,7 @@ def test_change_is_readable_and_only_looked_at(edited: Environment) -> None:
     said = [line.strip() for line in run.stdout.splitlines()]
     for wanted in (
         "MemorySize: 512 -> 640",
-        "MethodSettings.0.ThrottlingRateLimit: 50 -> 7",
+        "MethodSettings.1.ThrottlingRateLimit: 50 -> 7",
         "RetentionInDays: 30 -> 90",
         "DistributionConfig.PriceClass: PriceClass_100 -> PriceClass_All",
     ):

@@ -327,7 +327,7 @@ def test_refused_tokens_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_memory_for_tokens_is_bounded() -> None:
-    verifier = Verifier(SETTINGS)
+    verifier = Verifier(SETTINGS, clock=lambda: NOW)
     tokens = [token(claims(sub=f"caller-{number}")) for number in range(MAX_ACCEPTED + 1)]
     for text in tokens:
         verifier.verify(text)

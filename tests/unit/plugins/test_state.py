@@ -173,8 +173,13 @@ def test_lock_of_a_run_that_ended_is_taken_over_with_a_word(held: t.Callable[[],
     assert words in warning and "ada@laptop since 2026-11-22T15:00:00Z" in warning
 
 
-@pytest.mark.parametrize("held", [lock(), own_process(), lock(pid=None, pid_started=None)])
-def test_living_holder_is_respected(held: dict[str, t.Any]) -> None:
+@pytest.mark.parametrize(
+    "holder",
+    [lock, own_process, lambda: lock(pid=None, pid_started=None)],
+    ids=["other machine", "this process", "no process id"],
+)
+def test_living_holder_is_respected(holder: t.Callable[[], dict[str, t.Any]]) -> None:
+    held = holder()
     with pytest.raises(McpError) as caught:
         Task(contested(held), lock="acquire").run()
     for words in ("ada@laptop", "2026-11-22T15:00:00Z", held["lease_until"], "ansible-playbook deploy.yml"):
