@@ -315,6 +315,11 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
         ({"url": "http://x/", "kind": "http", "tool": "t"}, "kind=http takes neither lambda nor tool"),
         ({"url": "http://x/", "expect_json": {"a": 1}}, "kind=mcp takes neither expect_json"),
         ({"url": "http://x/", "expect_status": 204}, "kind=mcp takes neither expect_json"),
+        ({"lambda": {"function_name": "f"}}, "lambda.host is not set"),
+        (
+            {"kind": "authorizer", "lambda": {"function_name": "f"}, "token_file": "t", "method_arn": "a", "tool": "x"},
+            "kind=authorizer takes no tool",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_any_request(probe: dict[str, t.Any], words: str) -> None:
@@ -335,7 +340,10 @@ def test_names_are_unique() -> None:
         {"name": "it"},
         {"name": "it", "url": "http://x/", "lambda": {"function_name": "f", "host": "h"}},
         {"name": "it", "url": "http://x/", "arguments": {"a": 1}},
-        {"name": "it", "lambda": {"function_name": "f"}},
+        {"name": "it", "lambda": {"host": "h"}},
+        {"name": "it", "kind": "authorizer", "lambda": {"function_name": "f"}, "method_arn": "a"},
+        {"name": "it", "kind": "authorizer", "lambda": {"function_name": "f"}, "token_file": "t"},
+        {"name": "it", "kind": "authorizer", "url": "http://x/", "token_file": "t", "method_arn": "a"},
         {"name": "it", "url": "http://x/", "kind": "tcp"},
     ],
 )
