@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a module's logic inside ansible-playbook: 0.03 s a task instead of 1.3 s, and live progress."""
+"""Run a module's logic inside ansible-playbook: about 0.1 s a task instead of 1.3 s, and live progress."""
 
 from __future__ import annotations
 
