@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer import ARGUMENT_SPEC, run
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer import ARGUMENT_SPEC, SPEC_OPTIONS, run
 from ansible_collections.pratikoai.mcp_servers.plugins.plugin_utils.in_process import InProcessAction, warm
 
 warm("ssm")
@@ -17,4 +17,5 @@ class ActionModule(InProcessAction):
 
     module_fqcn = "pratikoai.mcp_servers.issuer_key"
     argument_spec = ARGUMENT_SPEC
+    spec_options = SPEC_OPTIONS
     run_in_process = staticmethod(run)

@@ -2,178 +2,170 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The key that signs an environment's tokens: private half in an SSM SecureString, public half beside it as a JWKS."""
+"""The keys that sign an environment's tokens: made, rotated with overlap, removed."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
+import contextlib
+import time
 import typing as t
 
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import issuer_keyring as keyring
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import issuer_kms as kms
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer_keyring import Key, Ring
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer_store import Look, Store, make_store
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "prefix": {"type": "str", "required": True},
+    "store": {"type": "str", "choices": ["ssm", "file", "kms"], "default": "ssm"},
+    "prefix": {"type": "str"},
+    "path": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "rotate": {"type": "bool", "default": False},
+    "promote": {"type": "bool", "default": False},
+    "revoke": {"type": "bool", "default": False},
+    "retire_after": {"type": "int", "default": 90000},
     "tags": {"type": "dict", "default": {}},
     "kms_key_id": {"type": "str", "no_log": False},
+    "pending_window": {"type": "int", "default": 30},
+}
+SPEC_OPTIONS: dict[str, t.Any] = {
+    "mutually_exclusive": [("prefix", "path")],
+    "required_if": [("store", "ssm", ["prefix"]), ("store", "kms", ["prefix"]), ("store", "file", ["path"])],
 }
 
-Jwk = dict[str, str]
 
+def check_params(params: dict[str, t.Any]) -> None:
+    """Refuse options that contradict each other, and numbers out of their range.
 
-def parameter_names(prefix: str) -> dict[str, str]:
-    """Return the names of the two parameters.
-
-    :raises McpError: the prefix is not one that SSM takes
+    :raises McpError: naming them and what to write instead
     """
-    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", prefix) or re.match(r"/(aws|ssm)", prefix, re.I):
+    steps = [name for name in ("rotate", "promote", "revoke") if params[name]]
+    if params["state"] == "absent" and steps:
+        raise McpError(f"{steps[0]}=true does not go with state=absent, which removes every key. Leave one out.")
+    if params["rotate"] and params["promote"]:
         raise McpError(
-            f"prefix={prefix} is not a parameter path. It starts with / (not /aws or /ssm), has no / at its end and "
-            "consists of letters, digits and _.-/ such as /mcp/production/issuer. Correct it and run again."
+            "rotate=true and promote=true do not go together: a new key may only sign once the published keys with it "
+            "are live everywhere. Run with rotate=true, deploy the keys that it returns, then run with promote=true."
         )
-    return {"private_key": f"{prefix}/private-key", "jwks": f"{prefix}/jwks"}
+    if params["revoke"] and not params["promote"]:
+        raise McpError("revoke=true goes with promote=true: it drops the keys that do not sign any more. Add it.")
+    if params["retire_after"] < 0:
+        raise McpError(f"retire_after={params['retire_after']} is not allowed. Allowed: seconds, 0 or more.")
+    if not 7 <= params["pending_window"] <= 30:
+        raise McpError(f"pending_window={params['pending_window']} is not allowed. Allowed: 7 to 30 days.")
 
 
-def thumbprint(jwk: Jwk) -> str:
-    """Return the RFC 7638 thumbprint of an EC key, which is its ``kid``."""
-    members = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
-    digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+def settle(ring: Ring, params: dict[str, t.Any], now: float) -> Ring:
+    """Return the ring after the steps that need no new key: promotion, and what then is due."""
+    return keyring.kept(turn(ring, params, now), now)
 
 
-def new_private_jwk() -> Jwk:
-    """Make an ES256 key.
+def turn(ring: Ring, params: dict[str, t.Any], now: float) -> Ring:
+    """Return the ring after the promotion, where one is asked for; revoked keys are due at once."""
+    if params["promote"]:
+        ring = keyring.promoted(ring, now, params["retire_after"])
+    return keyring.revoked(ring, now) if params["revoke"] else ring
 
-    :raises McpError: the cryptography library is missing
+
+def wanted_key(ring: Ring, params: dict[str, t.Any]) -> str | None:
+    """Return in which state a key has to be made, if one has to be.
+
+    :raises McpError: there is no room for it
     """
-    try:
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ImportError as error:
-        raise missing_library(error) from error
-    numbers = ec.generate_private_key(ec.SECP256R1()).private_numbers()
-    point = numbers.public_numbers
-    jwk = {"kty": "EC", "crv": "P-256", "x": b64(point.x), "y": b64(point.y), "d": b64(numbers.private_value)}
-    return {**jwk, "kid": thumbprint(jwk), "alg": "ES256", "use": "sig"}
-
-
-def b64(number: int) -> str:
-    """Return a P-256 number as a JWK holds it: 32 bytes, base64url."""
-    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
-
-
-def missing_library(error: ImportError) -> McpError:
-    return McpError(
-        f"The Python library {error.name} is missing where this task runs. "
-        "Install it: python3 -m pip install 'PyJWT[crypto]'"
-    )
-
-
-def public_jwks(private_jwk: Jwk) -> dict[str, list[Jwk]]:
-    """Return the document to publish."""
-    return {"keys": [{name: value for name, value in private_jwk.items() if name != "d"}]}
-
-
-def read_private_jwk(client: t.Any, name: str) -> Jwk | None:
-    """Return the private key, or None where there is none.
-
-    :raises McpError: the parameter holds something else
-    """
-    try:
-        value = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    except client.exceptions.ParameterNotFound:
+    if not ring:
+        return "current"
+    if not params["rotate"] or keyring.in_state(ring, "next"):
         return None
-    try:
-        jwk = json.loads(value)
-        complete = all(isinstance(jwk[part], str) for part in ("crv", "kty", "x", "y", "d", "kid"))
-    except (ValueError, KeyError, TypeError):
-        complete = False
-    if not complete:
-        raise McpError(
-            f"The SSM parameter {name} holds no signing key. If nothing else uses it, remove it and deploy again: "
-            f"aws ssm delete-parameter --name {name}"
-        )
-    return t.cast(Jwk, jwk)
+    keyring.check_room(ring)
+    return "next"
 
 
-def create_parameter(client: t.Any, name: str, value: str, tags: dict[str, str], **extra: str) -> bool:
-    """Create a parameter; return False when it exists already (it is left as it is)."""
-    listed = [{"Key": str(key), "Value": str(tag)} for key, tag in tags.items()]
-    try:
-        client.put_parameter(Name=name, Value=value, Tags=listed, Overwrite=False, **extra)
-    except client.exceptions.ParameterAlreadyExists:
-        return False
-    return True
+def check_published(look: Look, params: dict[str, t.Any]) -> None:
+    """Refuse to let a key sign that nobody can have deployed yet.
 
-
-def ensure_private_jwk(client: t.Any, name: str, tags: dict[str, str], kms_key_id: str | None) -> Jwk:
-    """Return the private key that SSM holds, made now where there was none.
-
-    :raises McpError: the parameter vanished between two calls
+    :raises McpError: saying what to do first
     """
-    jwk = read_private_jwk(client, name)
-    if jwk:
-        return jwk
-    jwk = new_private_jwk()
-    extra = {"KeyId": kms_key_id} if kms_key_id else {}
-    if create_parameter(client, name, json.dumps(jwk), tags, Type="SecureString", **extra):
-        return jwk
-    # Another run was faster: its key is the key.
-    jwk = read_private_jwk(client, name)
-    if not jwk:
-        raise McpError(f"The SSM parameter {name} appeared and vanished during this run. Run the same command again.")
-    return jwk
+    pending = keyring.in_state(look.ring, "next")
+    if params["promote"] and pending and not (look.complete and pending["kid"] in look.published):
+        raise McpError(
+            f"promote=true is refused: the key {pending['kid']} is not published yet, because a run was interrupted. "
+            "Run without promote, deploy the keys that it returns everywhere, then promote."
+        )
 
 
-def read_published(client: t.Any, names: dict[str, str]) -> tuple[dict[str, str], dict[str, t.Any] | None]:
-    """Return which parameters exist (name: type) and the published JWKS; one call, nothing is decrypted."""
-    answer = client.get_parameters(Names=list(names.values()), WithDecryption=False)
-    found = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
-    types = {name: parameter["Type"] for name, parameter in found.items()}
-    try:
-        jwks = json.loads(found[names["jwks"]]["Value"])
-        usable = all(key["kid"] for key in jwks["keys"]) and bool(jwks["keys"])
-    except (KeyError, ValueError, TypeError):
-        usable = False
-    return types, jwks if usable else None
+def make_key(ctx: Context, state: str, ring: Ring, now: float) -> Key:
+    """Make a key where the options want it."""
+    if ctx.params["store"] != "kms":
+        return keyring.new_key(state, now, keyring.new_private_jwk())
+    key_id, jwk = kms.make_key(ctx.client("kms"), ctx.params["prefix"], ctx.params["tags"], ring)
+    return keyring.new_key(state, now, jwk, key_id)
 
 
-def publish(client: t.Any, names: dict[str, str], params: dict[str, t.Any], stale: bool) -> dict[str, t.Any]:
-    """Make what is missing, in an order in which a run killed at any point is completed by the next one."""
-    if stale:
-        # First, so that an unfinished repair never looks finished.
-        client.delete_parameters(Names=[names["jwks"]])
-    private = ensure_private_jwk(client, names["private_key"], params["tags"], params["kms_key_id"])
-    jwks = public_jwks(private)
-    create_parameter(client, names["jwks"], json.dumps(jwks), params["tags"], Type="String")
-    return jwks
+def advance(ctx: Context, store: Store, now: float) -> Ring:
+    """Take the steps one write after the other; a run killed between any two of them is completed by the next one."""
+    ring = store.read()
+    turned = turn(ring, ctx.params, now)
+    if turned != ring:
+        ring = store.write(turned)
+    left = keyring.kept(ring, now)
+    if left != ring:
+        # First the keys, then what knows of them.
+        end_keys(ctx, [key for key in ring if key not in left])
+        ring = store.write(left)
+    state = wanted_key(ring, ctx.params)
+    if state:
+        ring = store.write([*ring, make_key(ctx, state, ring, now)])
+    store.publish(ring)
+    return ring
 
 
-def ensure_present(ctx: Context, names: dict[str, str]) -> dict[str, t.Any]:
-    client = ctx.client("ssm")
-    types, jwks = read_published(client, names)
-    if jwks and names["private_key"] in types:
-        return {"changed": False, "jwks": jwks}
-    if ctx.check_mode:
-        return {"changed": True, "jwks": None}
-    return {"changed": True, "jwks": publish(client, names, ctx.params, stale=names["jwks"] in types)}
+def end_keys(ctx: Context, keys: Ring) -> None:
+    """Have KMS delete those of the keys that live there."""
+    for key in keys:
+        if key["kms_key_id"]:
+            kms.end_key(ctx.client("kms"), key["kms_key_id"], ctx.params["pending_window"])
 
 
-def ensure_absent(ctx: Context, names: dict[str, str]) -> dict[str, t.Any]:
-    client = ctx.client("ssm")
-    if ctx.check_mode:
-        types, _jwks = read_published(client, names)
-        return {"changed": bool(types), "jwks": None}
-    deleted = client.delete_parameters(Names=list(names.values())).get("DeletedParameters")
-    return {"changed": bool(deleted), "jwks": None}
+def ensure_present(ctx: Context, store: Store) -> dict[str, t.Any]:
+    now = time.time()
+    look = store.look()
+    check_published(look, ctx.params)
+    ring = settle(look.ring, ctx.params, now)
+    changed = bool(wanted_key(ring, ctx.params)) or ring != look.ring or not look.complete
+    if changed and not ctx.check_mode:
+        ring = advance(ctx, store, now)
+    return {"changed": changed, **shown(ring)}
+
+
+def shown(ring: Ring) -> dict[str, t.Any]:
+    """Return what a result says about a ring; never a private half."""
+    signing, pending = keyring.in_state(ring, "current"), keyring.in_state(ring, "next")
+    return {
+        "jwks": keyring.public_jwks(ring) if ring else None,
+        "kid": signing["kid"] if signing else None,
+        "pending_kid": pending["kid"] if pending else None,
+        "keys": keyring.described(ring),
+    }
+
+
+def ensure_absent(ctx: Context, store: Store) -> dict[str, t.Any]:
+    there = store.exists()
+    if there and not ctx.check_mode:
+        # What holds no keys has none in KMS either, and is removed all the same.
+        with contextlib.suppress(McpError):
+            end_keys(ctx, store.look().ring)
+        store.remove()
+    return {"changed": there, **shown([])}
 
 
 def run(ctx: Context) -> dict[str, t.Any]:
-    """Ensure that the key is there, or that it is not."""
-    names = parameter_names(ctx.params["prefix"])
-    act = ensure_present if ctx.params["state"] == "present" else ensure_absent
-    result = act(ctx, names)
-    kid = result["jwks"]["keys"][0]["kid"] if result["jwks"] else None
-    return {**result, "kid": kid, "parameters": names}
+    """Ensure that the keys are there as asked for, or that they are not."""
+    check_params(ctx.params)
+    store = make_store(ctx, ctx.params["prefix"], ctx.params["path"])
+    if ctx.params["state"] == "absent":
+        result = ensure_absent(ctx, store)
+    else:
+        with contextlib.nullcontext() if ctx.check_mode else store.lock():
+            result = ensure_present(ctx, store)
+    return {**result, "files" if ctx.params["store"] == "file" else "parameters": store.names}

@@ -181,12 +181,12 @@ def check_issuer(issuer: str | None, jwks_url: str | None, token_file: str | Non
     """:raises McpError: a foreign issuer is named without what it takes to check and to make a call"""
     if not issuer and not jwks_url:
         return
-    given = {"mcp_issuer": issuer, "mcp_jwks_url": jwks_url, "mcp_verify_token_file": token_file}
+    given = {"mcp_issuer": issuer, "mcp_verify_token_file": token_file}
     missing = [name for name, value in given.items() if not value]
     if missing:
         raise McpError(
-            f"{', '.join(missing)} not set: a foreign issuer needs mcp_issuer (its name in tokens), mcp_jwks_url (its "
-            "public keys) and mcp_verify_token_file (a token of it, for the verification). For example: "
+            f"{', '.join(missing)} not set: a foreign issuer needs mcp_issuer (its name in tokens) and "
+            "mcp_verify_token_file (a token of it, for the verification). For example: "
             f"-e {missing[0]}=...",
             variable=missing[0],
         )

@@ -16,6 +16,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     package_install,
     package_source,
     package_target,
+    package_tree,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import (
@@ -133,6 +134,7 @@ def describe(
             **release._asdict(),
             "packages": [packages[name] for name in sorted(packages)],
             "bytecode": own.get("bytecode"),
+            "server": own.get("server"),
             "degraded": own.get("degraded", []),
             "left_out": own.get("left_out", []),
         },
@@ -172,11 +174,15 @@ def run(ctx: Context) -> dict[str, t.Any]:
     bucket = Bucket(ctx.client("s3"), params["bucket"], params["bucket_owner"]) if params["bucket"] else None
     known = recorded(bucket, release)
     local = package_build.cached(cache_folder(params, release), target.name)
-    if is_uploaded(bucket, known.get(target.name)):
+    uploaded = is_uploaded(bucket, known.get(target.name))
+    made = known[target.name] if uploaded else local
+    if made:
+        package_tree.check_limit(made["unzipped"], params["max_bytes"])
+    if uploaded:
         same = local and local["sha256"] == known[target.name]["sha256"]
         return describe(release, known, target.name, False, local["path"] if local and same else None)
     if ctx.check_mode and not local:
-        local = {"target": target.name, "sha256": None, "bytes": None}
+        local = {"target": target.name, "sha256": None, "bytes": None, "degraded": package_build.foreseen(target)}
     package = dict(local or build(ctx, release, source, target), key=release.key(target.name))
     uploads = params["state"] == "uploaded"
     if bucket and uploads and not ctx.check_mode:

@@ -49,41 +49,58 @@ def cached(cache: pathlib.Path, target: str) -> dict[str, t.Any] | None:
         return None
 
 
-def check_elsewhere(build: Build, target: Target, work: pathlib.Path) -> None:
-    """Try the entrypoint of another machine's package in a variant for this machine (once a release)."""
-    done = build.cache / "checked"
+def no_bytecode(version: str) -> str:
+    """Say what a package lacks that no interpreter of its Python version was at hand for."""
+    return (
+        f"no bytecode (a cold start takes about 0.5 s more), and dependencies' conditions were read for this "
+        f"machine's Python: there is no Python {version} here"
+    )
+
+
+def foreseen(target: Target) -> list[str]:
+    """Say what a package that is not built yet will lack."""
+    return [] if package_target.with_helper(target).helper else [no_bytecode(target.python_version)]
+
+
+def remembered(build: Build, native: str) -> dict[str, t.Any] | None:
+    """Return what the server was found to be when this release was tried on this machine before."""
+    package = cached(build.cache, native)
+    if package:
+        return dict(package["server"])
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads((build.cache / "checked").read_text(encoding="utf-8")))
+    return None
+
+
+def tried_here(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.Any] | None:
+    """Return what the server of another machine's package is, from a variant for this one (tried once a release)."""
     native = package_target.native_target(target.python_version, build.sandbox_python)
-    if not done.exists() and not cached(build.cache, native.name):
+    server = remembered(build, native.name)
+    if server is None:
         build.progress(f"building {target.name} package: trying {build.entrypoint} on this machine")
         try:
             site, _left_out = unpacked(build, native, work / "native")
         except package_pip.PipError as error:
             build.notes.append(f"the entrypoint was not tried here: {error.message}")
-            return
-        package_check.check_entrypoint(site, str(native.python), build.entrypoint, build.environment)
-        done.write_text(native.name, encoding="utf-8")
+            return None
+        server = package_check.check_entrypoint(site, str(native.python), build.entrypoint, build.environment)
+        (build.cache / "checked").write_text(json.dumps(server), encoding="utf-8")
     if native.python_version != target.python_version:
         used, wanted = native.python_version, target.python_version
         build.notes.append(f"the entrypoint was tried with Python {used}: there is no {wanted} here")
+    return server
 
 
 def make(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.Any]:
     """Build one package in a working folder and return its description."""
-    if target.python is None:
-        check_elsewhere(build, target, work)
+    server = None if target.python else tried_here(build, target, work)
     site, left_out = unpacked(build, target, work)
     if target.python:
-        package_check.check_entrypoint(site, target.python, build.entrypoint, build.environment)
+        server = package_check.check_entrypoint(site, target.python, build.entrypoint, build.environment)
     if target.helper:
         build.progress(f"building {target.name} package: bytecode")
         package_tree.compile_all(site, target.helper)
-    else:
-        wanted = target.python_version
-        build.notes.append(
-            f"no bytecode (a cold start takes about 0.5 s more), and dependencies' conditions were read for this "
-            f"machine's Python: there is no Python {wanted} here"
-        )
-    package_tree.check_size(site, build.max_bytes)
+    unzipped = package_tree.check_size(site, build.max_bytes)
     build.progress(f"building {target.name} package: zip")
     path = work / "out" / "package.zip"
     path.parent.mkdir()
@@ -92,8 +109,10 @@ def make(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.Any]:
         "target": target.name,
         "sha256": package_tree.sha256(path),
         "bytes": path.stat().st_size,
+        "unzipped": unzipped,
         "bytecode": target.helper is not None,
-        "degraded": list(dict.fromkeys(build.notes)),
+        "server": server,
+        "degraded": list(dict.fromkeys([*build.notes, *foreseen(target), *package_check.shortcomings(server)])),
         "left_out": left_out,
     }
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Import the entrypoint of an unpacked package, alone with what Lambda's runtime has."""
+"""Import the entrypoint of an unpacked package, alone with what Lambda's runtime has, and ask what it is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
@@ -20,24 +21,42 @@ SECONDS = 120
 LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 ALLOWED = "Allowed: package.module:object, where the object is an MCPServer, a FastMCP or an ASGI application"
 # Runs in the package's interpreter without site-packages (a forgotten dependency must not be found elsewhere)
-# and writes no bytecode (it would be of the kind that goes stale).
+# and writes no bytecode (it would be of the kind that goes stale). What an object is made with has been imported
+# with it, so the loaded classes tell its kind and the loaded SDK which revisions of the protocol it speaks.
 PROGRAM = """
-import importlib, inspect, json, sys
+import importlib, importlib.metadata, inspect, json, sys
 sys.path[:0] = sys.argv[3:]
 import pratiko_mcp
 module, _, names = sys.argv[1].partition(":")
 value = importlib.import_module(module)
 for name in names.split("."):
     value = getattr(value, name)
-fits = not inspect.isclass(value) and any(hasattr(value, name) for name in ("streamable_http_app", "http_app"))
-if not fits and callable(value) and not inspect.isclass(value):
+def is_a(module, name):
+    kind = getattr(sys.modules.get(module), name, None)
+    return inspect.isclass(kind) and isinstance(value, kind)
+def takes_three():
     try:
         inspect.signature(value).bind("scope", "receive", "send")
-        fits = True
     except TypeError:
-        pass
+        return False
+    return True
+def eras():
+    new, old = (sys.modules.get(name) for name in ("mcp_types.version", "mcp.shared.version"))
+    if new is None:
+        return ["session"] if old else None
+    names = {"session": "HANDSHAKE_PROTOCOL_VERSIONS", "stateless": "MODERN_PROTOCOL_VERSIONS"}
+    return [era for era, name in names.items() if getattr(new, name, None)] or None
+known = {"mcp.server.mcpserver": "MCPServer", "mcp.server.fastmcp": "FastMCP", "fastmcp": "FastMCP"}
+module = next((module for module, name in known.items() if is_a(module, name)), None)
+server, fits = {"kind": "other", "sdk": None, "sdk_version": None, "eras": None}, not inspect.isclass(value)
+if module:
+    version = next((found.version for found in importlib.metadata.distributions(name="mcp")), None)
+    kind = "fastmcp" if module == "fastmcp" else known[module]
+    server = {"kind": kind, "sdk": "mcp", "sdk_version": version, "eras": eras()}
+elif not any(hasattr(value, name) for name in ("streamable_http_app", "http_app")):
+    server["kind"], fits = "ASGI", fits and callable(value) and takes_three()
 with open(sys.argv[2], "w") as stream:
-    json.dump({"fits": fits, "type": type(value).__module__ + "." + type(value).__qualname__}, stream)
+    json.dump({"fits": fits, "type": type(value).__module__ + "." + type(value).__qualname__, "server": server}, stream)
 """
 
 
@@ -95,8 +114,25 @@ def _last_line(text: str) -> str:
     return (errors or lines or ["the interpreter ended without a word"])[-1].strip()
 
 
-def check_entrypoint(site: pathlib.Path, python: str, entrypoint: str, extra: dict[str, str]) -> str:
-    """Import the entrypoint and return the type of its object.
+def shortcomings(server: dict[str, t.Any] | None) -> list[str]:
+    """Say what a server of this kind cannot do, or what nobody knows of it before it runs."""
+    if server is None or server["eras"] == ["session", "stateless"]:
+        return []
+    if server["eras"]:
+        return [
+            f"the server stands on mcp {server['sdk_version']}, which does not speak MCP 2026-07-28: clients "
+            "fall back to the handshake of the revisions before, in which, without sessions as on Lambda, tools cannot "
+            "ask the client (sampling, elicitation)"
+        ]
+    what = "a plain ASGI application" if server["kind"] == "ASGI" else "of no known SDK"
+    return [
+        f"the server is {what}: which revisions of MCP it speaks shows only when it runs (the verification names the "
+        "one it was answered in)"
+    ]
+
+
+def check_entrypoint(site: pathlib.Path, python: str, entrypoint: str, extra: dict[str, str]) -> dict[str, t.Any]:
+    """Import the entrypoint and return what kind of server its object is, by ``kind, sdk, sdk_version, eras``.
 
     :param extra: environment variables that the server wants at import
     :raises McpError: it does not import, or is nothing that can be served
@@ -118,4 +154,4 @@ def check_entrypoint(site: pathlib.Path, python: str, entrypoint: str, extra: di
         found = json.loads(answer.read_text(encoding="utf-8"))
     if not found["fits"]:
         raise bad_entrypoint(entrypoint, f"it is of type {found['type']}")
-    return str(found["type"])
+    return dict(found["server"])

@@ -18,6 +18,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     package_source,
     package_tree,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.package_source import Source
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.package_target import Target
 
@@ -106,28 +107,100 @@ def replaced(constraints: pathlib.Path, site: pathlib.Path) -> str:
     return ", ".join(f"{name} {found[name]} instead of {tested[name]}" for name in differing)
 
 
-def install_server(build: Build, target: Target, wheel: pathlib.Path, site: pathlib.Path, work: pathlib.Path) -> None:
-    """Install the server and its dependencies: as it locks them, else as pip resolves them."""
-    server = f"{build.source.label} (mcp_app_source)"
-    doing = f"install {server} and its dependencies for {target.name} (Python {target.python_version})"
-    command = [*INSTALL, *target.pip_options, "--target", str(site)]
-    helper = target.helper
-    own_lock = build.source.path / package_source.LOCK_FILE if build.source.kind == "folder" else None
-    if own_lock and own_lock.is_file():
-        hashes = ["--require-hashes"] if "--hash=" in own_lock.read_text(encoding="utf-8") else []
-        package_pip.pip(doing, [*command, "--no-deps", *hashes, "-r", str(own_lock)], helper)
-        package_pip.pip(doing, [*command, "--no-deps", str(wheel)], helper)
-        return
-    constraints = work / "constraints.txt"
-    lock = package_source.runtime_lock(build.runtime_source).read_text(encoding="utf-8")
-    constraints.write_text(pins(lock), encoding="utf-8")
+def clashing(label: str, error: package_pip.PipError, names: dict[str, str]) -> McpError:
+    """Return the error to raise when a server was asked for together with what the runtime needs.
+
+    :param names: what to call what pip says the user requested
+    """
+    said = package_pip.conflict(error.output)
+    if "The user requested" not in said:
+        return error
+    for pips, ours in names.items():
+        said = said.replace(pips, ours)
+    return McpError(
+        f"mcp_app_source is {label!r}: the server and the runtime share one package and cannot: {said}. Allow a "
+        "version that fits both in the server's pyproject.toml or lock, and run the same command again.",
+        variable="mcp_app_source",
+        value=label,
+    )
+
+
+def install_locked(build: Build, target: Target, wheel: pathlib.Path, site: pathlib.Path, lock: pathlib.Path) -> None:
+    """Install a server with what its own lock lists.
+
+    :raises McpError: a hash or a version is wrong
+    """
+    doing = f"install {build.source.label} (mcp_app_source) from its {lock.name} for {target.name}"
+    command = [*INSTALL, *target.pip_options, "--target", str(site), "--no-deps"]
+    hashes = ["--require-hashes"] if "--hash=" in lock.read_text(encoding="utf-8") else []
+    package_pip.pip(doing, [*command, *hashes, "-r", str(lock)], target.helper)
+    package_pip.pip(doing, [*command, str(wheel)], target.helper)
+
+
+def check_locked(build: Build, target: Target, lock: pathlib.Path, work: pathlib.Path) -> None:
+    """Refuse a lock whose versions the runtime cannot live with.
+
+    :raises McpError: they are
+    """
+    constraints, needs = work / "locked.txt", work / "needs.txt"
+    constraints.write_text(pins(lock.read_text(encoding="utf-8")), encoding="utf-8")
+    needs.write_text(package_source.runtime_needs(build.runtime_source), encoding="utf-8")
+    command = [*INSTALL, *target.pip_options, "--target", str(work / "none"), "--dry-run"]
     try:
-        package_pip.pip(doing, [*command, "--constraint", str(constraints), str(wheel)], helper)
+        doing = f"compare the {lock.name} of {build.source.label} (mcp_app_source) with the runtime's needs"
+        package_pip.pip(doing, [*command, "--constraint", str(constraints), "-r", str(needs)], target.helper)
+    except package_pip.PipError as error:
+        names = {"The user requested (constraint)": "its lock has", "The user requested": "the runtime needs"}
+        raise clashing(build.source.label, error, names) from error
+
+
+def install_resolved(
+    build: Build, target: Target, wheel: pathlib.Path, site: pathlib.Path, tested: pathlib.Path
+) -> None:
+    """Install a server as pip resolves it: in the runtime's versions, else in others that the runtime can live with.
+
+    :param tested: the runtime's versions
+    :raises McpError: there are none, or pip finds something else wrong
+    """
+    doing = (
+        f"install {build.source.label} (mcp_app_source) and its dependencies for {target.name} "
+        f"(Python {target.python_version})"
+    )
+    command = [*INSTALL, *target.pip_options, "--target", str(site), f"{wheel}{build.source.extras}", "--constraint"]
+    try:
+        package_pip.pip(doing, [*command, str(tested)], target.helper)
+        return
     except package_pip.PipError as error:
         if "ResolutionImpossible" not in error.output:
             raise
-        package_pip.pip(doing, [*command, str(wheel)], helper)
-        build.notes.append(f"not the versions that the runtime was tested with: {replaced(constraints, site)}")
+    needs = tested.with_name("needs.txt")
+    needs.write_text(package_source.runtime_needs(build.runtime_source), encoding="utf-8")
+    try:
+        package_pip.pip(doing, [*command, str(needs)], target.helper)
+    except package_pip.PipError as error:
+        raise clashing(build.source.label, error, {"The user requested (constraint)": "the runtime needs"}) from error
+
+
+def install_server(build: Build, target: Target, wheel: pathlib.Path, site: pathlib.Path, work: pathlib.Path) -> None:
+    """Install the server and its dependencies: as it locks them, else as pip resolves them.
+
+    :raises McpError: they cannot be had, or the runtime cannot live with them
+    """
+    own_lock = build.source.path / package_source.LOCK_FILE
+    tested = work / "constraints.txt"
+    tested.write_text(
+        pins(package_source.runtime_lock(build.runtime_source).read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    locked = build.source.kind == "folder" and own_lock.is_file()
+    if locked:
+        install_locked(build, target, wheel, site, own_lock)
+    else:
+        install_resolved(build, target, wheel, site, tested)
+    others = replaced(tested, site)
+    if others and locked:
+        check_locked(build, target, own_lock, work)
+    if others:
+        build.notes.append(f"not the versions that the runtime was tested with: {others}")
 
 
 def install_runtime(build: Build, target: Target, site: pathlib.Path, work: pathlib.Path) -> None:

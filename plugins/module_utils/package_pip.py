@@ -70,6 +70,13 @@ def last_errors(output: str) -> str:
     return " ".join(errors[-3:] or lines[-3:])
 
 
+def conflict(output: str) -> str:
+    """Return what pip says about requirements that exclude each other, the first few."""
+    found = re.search(r"(?m)^The conflict is caused by:\n((?:[ \t]+\S.*\n)+)", output)
+    lines = [re.sub(r" \(from .*", "", line.strip()) for line in found.group(1).splitlines()] if found else []
+    return "; ".join(list(dict.fromkeys(lines))[:4])
+
+
 def explain(doing: str, output: str) -> McpError:
     """Return the error to raise when pip failed at ``doing``."""
     if re.search(r"No module named pip\b", output):
@@ -86,7 +93,9 @@ def explain(doing: str, output: str) -> McpError:
     hint = ""
     if "No matching distribution found" in output:
         hint = " Only wheels are installed: name a version in the server's pyproject.toml that has one for this target."
-    return PipError(f"pip could not {doing}: {last_errors(output)}{hint}", output)
+    clash = conflict(output)
+    reason = f"these exclude each other: {clash}" if clash else last_errors(output)
+    return PipError(f"pip could not {doing}: {reason}{hint}", output)
 
 
 def pip(doing: str, arguments: list[str], python: str | None = None, extra: dict[str, str] | None = None) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import package_pip
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
-PACKAGE_FORMAT = b"1"  # raise it when the same inputs give another package: ids change with it
+PACKAGE_FORMAT = b"2"  # raise it when the same inputs give another package or description: ids change with it
 LOCK_FILE = "requirements.lock"
 RUNTIME_LOCKS = ("requirements-runtime.lock", LOCK_FILE)
 IGNORED_NAMES = {"__pycache__", "node_modules", "venv", ".DS_Store", ".env"}
@@ -49,6 +49,11 @@ class Source:
     def path(self) -> pathlib.Path:
         """Return the path of a folder or wheel."""
         return pathlib.Path(self.text)
+
+    @property
+    def extras(self) -> str:
+        """Return the extras of a name from the index, such as ``[http]``."""
+        return "".join(re.findall(r"\[.*?\]", self.text)) if self.kind == "index" else ""
 
 
 def _bad(value: str, problem: str, step: str = FORMS) -> McpError:
@@ -166,6 +171,12 @@ def runtime_lock(runtime_source: str) -> pathlib.Path:
     """Return the lock of what the runtime itself needs (the whole lock where there is no smaller one)."""
     root = pathlib.Path(runtime_source).expanduser()
     return next(root / name for name in RUNTIME_LOCKS if (root / name).is_file())
+
+
+def runtime_needs(runtime_source: str) -> str:
+    """Return the ranges that the runtime's lock was made from, without extras (pip would list each version of one)."""
+    declared = runtime_lock(runtime_source).with_suffix(".in")
+    return re.sub(r"\[[^]\n]*\]", "", declared.read_text(encoding="utf-8")) if declared.is_file() else ""
 
 
 def _parts(source: Source, runtime_source: str) -> t.Iterator[tuple[str, bytes]]:

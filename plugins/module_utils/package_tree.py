@@ -105,24 +105,32 @@ def sizes(site: pathlib.Path) -> dict[str, int]:
     return dict(sorted(total.items(), key=lambda entry: -entry[1]))
 
 
-def check_size(site: pathlib.Path, max_bytes: int) -> None:
-    """Refuse a package that is larger than allowed.
+def check_size(site: pathlib.Path, max_bytes: int) -> int:
+    """Return the size of an unpacked package in bytes.
 
-    :raises McpError: it is, with the five largest entries
+    :raises McpError: it is larger than allowed, with the five largest entries
     """
     found = sizes(site)
     total = sum(found.values())
-    if total <= max_bytes:
-        return
     largest = ", ".join(f"{name} {size / 2**20:.1f}" for name, size in list(found.items())[:5])
-    raise McpError(
-        f"The package is {total / 2**20:.1f} MiB unzipped; mcp_package_max_bytes is {max_bytes} "
-        f"({max_bytes / 2**20:.1f} MiB; Lambda's own limit is 250 MiB). Largest, in MiB: {largest}. Remove "
-        "dependencies from the server's pyproject.toml and run the same command again.",
-        variable="mcp_package_max_bytes",
-        value=max_bytes,
-        bytes=total,
-    )
+    check_limit(total, max_bytes, f" Largest, in MiB: {largest}.")
+    return total
+
+
+def check_limit(total: int, max_bytes: int, detail: str = "") -> None:
+    """Refuse a package that is larger than allowed; its size may be known from an earlier build.
+
+    :raises McpError: it is
+    """
+    if total > max_bytes:
+        raise McpError(
+            f"The package is {total / 2**20:.1f} MiB unzipped; mcp_package_max_bytes is {max_bytes} "
+            f"({max_bytes / 2**20:.1f} MiB; Lambda's own limit is 250 MiB).{detail} Remove dependencies from the "
+            "server's pyproject.toml and run the same command again.",
+            variable="mcp_package_max_bytes",
+            value=max_bytes,
+            bytes=total,
+        )
 
 
 def make_zip(site: pathlib.Path, target: pathlib.Path) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import options as checks
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import server_options
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_ERRORS,
     SHARED_SESSION,
@@ -70,6 +71,7 @@ def validated(ctx: Context) -> dict[str, t.Any]:
         checks.check_report_dir(values["mcp_report_dir"])
     if "mcp_request_timeout" in values:
         checks.check_timeout(values["mcp_request_timeout"])
+    server_options.check_server(values)
     checks.check_issuer(values.get("mcp_issuer"), values.get("mcp_jwks_url"), values.get("mcp_verify_token_file"))
     return values
 

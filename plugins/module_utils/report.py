@@ -84,6 +84,8 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     report["release"] = release and {
         "id": release["id"],
         "packages": [{key: package[key] for key in ("target", "sha256", "bytes")} for package in release["packages"]],
+        "server": release.get("server"),
+        "degraded": release.get("degraded", []),
     }
     report["stacks"] = stacks
     report.update({key: deployment[key] for key in ("removed", "backups") if deployment.get(key)})
@@ -114,6 +116,7 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
             lines.append(f"{label + ':':<11}{report[key]}")
     if report.get("release"):
         lines.append(f"release:   {report['release']['id']}")
+        lines += [f"degraded:  {item}" for item in report["release"]["degraded"]]
     for check in report["health"]:
         latency = check.get("latency_ms") or {}
         timing = f", {latency['p50']} ms" if latency.get("p50") is not None else ""

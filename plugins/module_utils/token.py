@@ -7,25 +7,31 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import time
 import typing as t
 import uuid
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import issuer_kms as kms
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer import (
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer_keyring import (
     Jwk,
+    Key,
+    in_state,
+    iso,
     missing_library,
-    parameter_names,
-    read_private_jwk,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.issuer_store import (
+    Store,
+    make_store,
+    write_private_file,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "prefix": {"type": "str", "required": True},
+    "store": {"type": "str", "choices": ["ssm", "file", "kms"], "default": "ssm"},
+    "prefix": {"type": "str"},
+    "key_path": {"type": "path", "no_log": False},
     "issuer": {"type": "str", "required": True},
     "audience": {"type": "str", "required": True},
     "subject": {"type": "str", "default": "operator"},
@@ -33,6 +39,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "scopes": {"type": "list", "elements": "str", "required": True},
     "lifetime": {"type": "int", "default": 3600},
     "path": {"type": "path", "required": True},
+}
+SPEC_OPTIONS: dict[str, t.Any] = {
+    "mutually_exclusive": [("prefix", "key_path")],
+    "required_if": [("store", "ssm", ["prefix"]), ("store", "kms", ["prefix"]), ("store", "file", ["key_path"])],
 }
 SHORTEST_SECONDS, LONGEST_SECONDS = 60, 86400
 
@@ -96,45 +106,25 @@ def wrong(option: str, value: t.Any, allowed: str) -> McpError:
     return McpError(f"{option}={value} is not allowed. Allowed: {allowed}. Correct it and run the same command again.")
 
 
-def write_private_file(path: str, text: str) -> None:
-    """Write a file that only its owner may read; it is complete or not there.
-
-    :raises McpError: the folder or the file cannot be written
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    temporary = None
-    try:
-        os.makedirs(folder, exist_ok=True)
-        # mkstemp makes it with mode 0600, so there is no moment in which others could read it.
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{os.path.basename(path)}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise McpError(
-            f"path={path} cannot be written: {error.strerror}. Name a file in a folder that you may write to."
-        ) from error
-
-
-def iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def signing_key(ctx: Context) -> Jwk:
-    """Return the environment's private key.
+def signing_key(store: Store) -> Key:
+    """Return the environment's signing key.
 
     :raises McpError: there is none yet
     """
-    name = parameter_names(ctx.params["prefix"])["private_key"]
-    jwk = read_private_jwk(ctx.client("ssm"), name)
-    if not jwk:
+    key = in_state(store.read(), "current")
+    if not key:
         raise McpError(
-            f"There is no signing key yet: the SSM parameter {name} does not exist in this account and region. "
-            "Deploy the environment first: ansible-playbook deploy.yml -i inventories/<phase>"
+            f"There is no signing key yet: {store.names['private_key']} does not exist here (in SSM: in this account "
+            "and region). Deploy the environment first: ansible-playbook deploy.yml -i inventories/<phase>"
         )
-    return jwk
+    return key
+
+
+def sign(ctx: Context, key: Key, claims: dict[str, t.Any]) -> str:
+    """Sign where the key lives."""
+    if key["kms_key_id"]:
+        return kms.sign_token(ctx.client("kms"), key, claims)
+    return sign_token(key["jwk"], claims)
 
 
 def token_document(token: str, claims: dict[str, t.Any]) -> str:
@@ -152,12 +142,12 @@ def token_document(token: str, claims: dict[str, t.Any]) -> str:
 def run(ctx: Context) -> dict[str, t.Any]:
     """Mint a token into a file; in check mode ask nothing and write nothing."""
     check_params(ctx.params)
-    parameter_names(ctx.params["prefix"])
+    store = make_store(ctx, ctx.params["prefix"], ctx.params["key_path"])
     claims, kid = make_claims(ctx.params, int(time.time())), None
     if not ctx.check_mode:
-        key = signing_key(ctx)
+        key = signing_key(store)
         kid = key["kid"]
-        write_private_file(ctx.params["path"], token_document(sign_token(key, claims), claims))
+        write_private_file(ctx.params["path"], token_document(sign(ctx, key, claims), claims))
     return {
         # An output of this run, not a state of the environment.
         "changed": False,

@@ -17,15 +17,17 @@ description:
     only, stripped, compiled to bytecode where this machine has the target's Python version, and zipped so that equal
     files give equal bytes.
   - The server's dependencies come from its own C(requirements.lock) when its folder has one (with hashes when it lists
-    them), else pip resolves them, preferring the versions that the runtime is locked to.
+    them), else pip resolves them, preferring the versions that the runtime is locked to. A server that excludes what
+    the runtime needs is refused.
+  - The entrypoint is imported once, on this machine, and asked what kind of server it is and what that cannot do.
   - boto3, botocore, s3transfer and jmespath are left out, because Lambda's runtime ships them, and so are pip and
     setuptools.
   - A package that the bucket or O(build_dir) has is not built again.
 options:
   source:
     description:
-      - The server. The path of a project folder with a C(pyproject.toml), the path of a wheel, C(name==1.2) from the
-        package index, or C(git+https://host/repository@<commit>).
+      - The server. The path of a project folder with a C(pyproject.toml), the path of a wheel, C(name==1.2) or
+        C(name[extra]==1.2) from the package index, or C(git+https://host/repository@<commit>).
       - What could change under one release id (an unpinned name, a branch, a tag) is refused.
       - In a folder C(tests), C(docs), C(build), C(dist), caches and hidden folders do not count and are not built in.
     type: str
@@ -63,7 +65,9 @@ options:
     description: Account that has to own O(bucket), whose name anybody could have taken. Without it any may.
     type: str
   max_bytes:
-    description: Largest unzipped size of a package in bytes. The default is Lambda's limit of 250 MiB.
+    description:
+      - Largest unzipped size of a package in bytes, of one that is there already too. The default is Lambda's limit of
+        250 MiB.
     type: int
     default: 262144000
   check_environment:
@@ -133,6 +137,7 @@ release:
     packages:
       description:
         - The packages of this release that the bucket has, and the one of O(target).
+        - C(bytes) counts the zip file, C(unzipped) what is in it, to which O(max_bytes) applies.
         - C(sha256) and C(bytes) are null when check mode finds that the package would have to be built.
       type: list
       elements: dict
@@ -142,7 +147,9 @@ release:
           sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
           bytes: 13900000
           key: releases/0c1d2e3f4a5b/lambda-arm64.zip
+          unzipped: 39800000
           bytecode: true
+          server: {kind: MCPServer, sdk: mcp, sdk_version: 2.3.0, eras: [session, stateless]}
           degraded: []
           left_out: [boto3, botocore, jmespath, s3transfer]
     bytecode:
@@ -150,8 +157,38 @@ release:
       type: bool
       returned: always
       sample: true
+    server:
+      description: What the entrypoint is, as its SDK says; null when the package is not built or could not be tried.
+      type: dict
+      returned: always
+      contains:
+        kind:
+          description:
+            - V(MCPServer) of version 2 of the SDK, V(FastMCP) of version 1, V(fastmcp) for the FastMCP of that package,
+              V(ASGI) for a plain application, V(other) for an object that makes one by itself.
+          type: str
+          returned: always
+          sample: MCPServer
+        sdk:
+          description: Distribution of the SDK that the server stands on, null where it stands on none that is known.
+          type: str
+          returned: always
+          sample: mcp
+        sdk_version:
+          description: Version of this SDK.
+          type: str
+          returned: always
+          sample: 2.3.0
+        eras:
+          description:
+            - Eras of the protocol that the SDK serves. V(session) is every revision through 2025-11-25, V(stateless)
+              2026-07-28 and later; null where only the running server knows.
+          type: list
+          elements: str
+          returned: always
+          sample: [session, stateless]
     degraded:
-      description: What the package of O(target) lacks, in words.
+      description: What the package of O(target) and its server lack, in words; with check mode what is known before.
       type: list
       elements: str
       returned: always

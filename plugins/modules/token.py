@@ -13,8 +13,8 @@ module: token
 version_added: 0.1.0
 short_description: Mint a short-lived access token with the environment's own key
 description:
-  - Signs an ES256 JWT (RFC 9068, C(typ) is C(at+jwt)) with the key that M(pratikoai.mcp_servers.issuer_key) keeps, and
-    writes it to a file that only its owner can read.
+  - Signs an ES256 JWT (RFC 9068, C(typ) is C(at+jwt)) with the current key of those that
+    M(pratikoai.mcp_servers.issuer_key) keeps, and writes it to a file that only its owner can read.
   - The token is never returned, shown or logged.
   - It always reports RV(ignore:changed=false), because a token is an output of the run and not a state of the
     environment.
@@ -22,10 +22,23 @@ description:
 author:
   - PratikoAI (@pratikoai)
 options:
-  prefix:
-    description: Path of the key's parameters, as given to M(pratikoai.mcp_servers.issuer_key).
+  store:
+    description:
+      - Where the keys are kept, as given to M(pratikoai.mcp_servers.issuer_key). V(ssm) and V(kms) are the same here,
+        because the parameters say where each key lives.
     type: str
-    required: true
+    choices: [ssm, file, kms]
+    default: ssm
+  prefix:
+    description:
+      - Path of the keys' parameters, as given to M(pratikoai.mcp_servers.issuer_key).
+      - Required with O(store=ssm) and O(store=kms); excludes O(key_path).
+    type: str
+  key_path:
+    description:
+      - Folder of the keys; the option C(path) of M(pratikoai.mcp_servers.issuer_key).
+      - Required with O(store=file); excludes O(prefix).
+    type: path
   issuer:
     description: Claim C(iss); the public URL of the environment.
     type: str
@@ -59,7 +72,7 @@ requirements:
   - PyJWT[crypto]
 notes:
   - Whoever may call C(ssm:GetParameter) on C(<prefix>/private-key) (and C(kms:Decrypt), where the key has its own KMS
-    key) may mint tokens.
+    key) may mint tokens. For a key that lives in KMS C(kms:Sign) is needed as well, and AWS bills the signature.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -74,6 +87,15 @@ EXAMPLES = r"""
     audience: https://d111111abcdef8.cloudfront.net/mcp
     scopes: [documents:read]
     path: reports/production/token.json
+
+- name: Mint a token on a laptop
+  pratikoai.mcp_servers.token:
+    store: file
+    key_path: .mcp/local/issuer
+    issuer: http://127.0.0.1:8000
+    audience: http://127.0.0.1:8000/mcp
+    scopes: [documents:read, documents:write]
+    path: reports/local/token.json
 """
 
 RETURN = r"""
@@ -107,11 +129,11 @@ kid:
 """
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import run_module
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.token import ARGUMENT_SPEC, run
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.token import ARGUMENT_SPEC, SPEC_OPTIONS, run
 
 
 def main() -> None:
-    run_module(ARGUMENT_SPEC, run)
+    run_module(ARGUMENT_SPEC, run, **SPEC_OPTIONS)
 
 
 if __name__ == "__main__":

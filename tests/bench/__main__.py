@@ -1,113 +1,33 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure, as ratios within one run: ``make bench``. Machines drift, so no absolute time is a result."""
+"""Measure, as ratios within one run: ``make bench``, or ``python -m tests.bench NAME ...`` for some.
+
+MCP_BENCH_ROUNDS sets how many rounds each benchmark counts.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import typing as t
-from pathlib import Path
 
-from tests.support.checkout import ROOT, copy_project, link_collection
-from tests.support.emulated import TestSandbox
-from tests.support.playbook import clean_environment, run_playbook
+from tests.bench import cold_start, deploy, imports, throughput
 
-ROUNDS = int(os.environ.get("MCP_BENCH_ROUNDS", "7"))
-STACK = "mcp-production-app"
-DEPLOY = ("deploy.yml", "-i", "inventories/production", "-i", "inventories/sandbox")
-
-
-class Sample(t.NamedTuple):
-    """Seconds of one run, as a whole process with its children."""
-
-    wall: float
-    cpu: float
-
-
-def measure(command: list[str], cwd: Path, env: dict[str, str], says: str) -> Sample:
-    """Run a command that has to end well and to find nothing to change: ``says`` is how it tells."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    wall = time.monotonic() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode or says not in done.stdout + done.stderr:
-        tail = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
-        raise SystemExit(f"{command[0]} (expected: {says!r}) ended with {done.returncode}:\n{tail}")
-    return Sample(wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-
-
-def sam_command(folder: Path, sandbox: TestSandbox) -> list[str]:
-    """Return ``sam deploy`` of the very template and parameters that are deployed."""
-    venv = ROOT / ".cache" / "bench"
-    requirements = "tests/bench/requirements.txt"
-    subprocess.run([sys.executable, "scripts/venv.py", f".cache/bench={requirements}"], cwd=ROOT, check=True)
-    cloudformation = sandbox.client("cloudformation")
-    template = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
-    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-    body = template if isinstance(template, str) else json.dumps(template)
-    (folder / "template.json").write_text(body, encoding="utf-8")
-    return [
-        *(str(venv / "bin" / "sam"), "deploy", "--template-file", str(folder / "template.json")),
-        *("--stack-name", STACK, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
-        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--region", "us-east-1"),
-        *("--s3-bucket", "mcp-production-state-000000000000-us-east-1", "--parameter-overrides"),
-        *(f"{item['ParameterKey']}={item['ParameterValue']}" for item in stack["Parameters"]),
-        "--tags",
-        *(f"{item['Key']}={item['Value']}" for item in stack["Tags"]),
-    ]
-
-
-def no_change_deploy(folder: Path, sandbox: TestSandbox) -> None:
-    """Print an unchanged plan + apply + verify of the phase against ``sam deploy`` of its app stack alone."""
-    project = copy_project(ROOT, folder / "project")
-    link_collection(project)
-    home = folder / "home"
-    home.mkdir()
-    first = run_playbook(*DEPLOY, home=home, cwd=project, env=sandbox.environment).require()
-    again = run_playbook(*DEPLOY, home=home, cwd=project, env=sandbox.environment).require()
-    print(f"first deploy {first.seconds:.1f} s, changed={first.changed}; again changed={again.changed}")
-    env = clean_environment(home, {**sandbox.environment, "SAM_CLI_TELEMETRY": "0"})
-    ours = [str(Path(sys.executable).parent / "ansible-playbook"), *DEPLOY]
-    peer = sam_command(folder, sandbox)
-    # Its first run takes the stack over (the same resources, its own rendering of the template); then nothing changes.
-    measure(peer, project, env, "Successfully created/updated stack")
-    pairs = [
-        (measure(ours, project, env, "changed:   nothing"), measure(peer, project, env, "No changes to deploy"))
-        for _ in range(ROUNDS + 1)
-    ][1:]
-    for label, pick in (("wall", lambda sample: sample.wall), ("cpu", lambda sample: sample.cpu)):
-        mine = [pick(pair[0]) for pair in pairs]
-        others = [pick(pair[1]) for pair in pairs]
-        ratios = [a / b for a, b in zip(mine, others, strict=True)]
-        print(
-            f"no-change deploy, {label}: ours {statistics.median(mine):.2f} s, sam deploy "
-            f"{statistics.median(others):.2f} s, ratio {statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}, {ROUNDS} pairs; goal <= 1.0)"
-        )
-    report = json.loads((project / "reports" / "sandbox-production" / "deployment.json").read_text(encoding="utf-8"))
-    for package in report["release"]["packages"]:
-        megabytes = package["bytes"] / 1e6
-        print(f"package {package['target']}: {megabytes:.2f} MB zipped (goal < 15)")
+BENCHMARKS = {
+    "cold_start": cold_start.main,
+    "throughput": throughput.main,
+    "imports": imports.main,
+    "deploy": deploy.main,
+}
 
 
 def main() -> None:
-    """Measure everything."""
-    with tempfile.TemporaryDirectory(prefix="mcp-bench-") as name:
-        folder = Path(name)
-        sandbox = TestSandbox(folder / "sandbox").start()
-        try:
-            no_change_deploy(folder, sandbox)
-        finally:
-            sandbox.stop()
+    """Measure what the command line names, or everything."""
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in wanted if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"No benchmark is called {', '.join(unknown)}. There are: {', '.join(BENCHMARKS)}")
+    for name in wanted:
+        BENCHMARKS[name]()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def play(tmp_path: Path, ansible_playbook: t.Callable[..., PlaybookRun], sandbox
 
 
 @pytest.mark.parametrize("as_module", [False, True], ids=["in-process", "module"])
-def test_the_life_of_a_key(
+def test_the_life_of_a_key_in_ssm(
     play: Play, tmp_path: Path, aws: t.Callable[..., t.Any], as_module: bool, request: pytest.FixtureRequest
 ) -> None:
     prefix = f"/mcp/test-{request.node.callspec.id}/issuer"
@@ -75,7 +75,7 @@ def test_the_life_of_a_key(
         ("token", {**minting, "path": str(tmp_path / "unwritten")}, check),
         ("token", minting, {}),
     )
-    assert (looked["changed"], looked["jwks"]) == (True, None)
+    assert (looked["changed"], looked["jwks"], looked["keys"]) == (True, None, [])
     assert too_early["failed"] and "ansible-playbook deploy.yml" in too_early["msg"]
     assert made["changed"] is True and again["changed"] is False
     assert again["jwks"] == made["jwks"] and again["kid"] == made["kid"] == made["jwks"]["keys"][0]["kid"]
@@ -92,7 +92,7 @@ def test_the_life_of_a_key(
     public = jwt.PyJWKSet.from_dict(made["jwks"])[made["kid"]]
     claims = jwt.decode(token, public.key, ["ES256"], audience=AUDIENCE, issuer="https://x.example")
     assert claims["scope"] == "a b"
-    secrets = (token, json.loads(stored["Value"])["d"])
+    secrets = (token, json.loads(stored["Value"])["keys"][0]["jwk"]["d"])
     assert not any(secret in play.output or secret in json.dumps([made, minted]) for secret in secrets)
 
     # As after a crash between the two writes, and as after somebody removed the private half.
@@ -100,12 +100,68 @@ def test_the_life_of_a_key(
     (completed,) = play(as_module, ("issuer_key", key, {}))
     assert completed["changed"] is True and completed["jwks"] == made["jwks"]
     ssm.delete_parameter(Name=made["parameters"]["private_key"])
-    renewed, removed, gone = play(
+    renewed, rotated, promoted, removed, gone = play(
         as_module,
         ("issuer_key", key, {}),
+        ("issuer_key", {**key, "rotate": True}, {}),
+        ("issuer_key", {**key, "promote": True}, {}),
         ("issuer_key", {**key, "state": "absent"}, {}),
         ("issuer_key", {**key, "state": "absent"}, {}),
     )
     assert renewed["changed"] is True and renewed["kid"] != made["kid"]
+    assert rotated["changed"] is True and promoted["kid"] == rotated["pending_kid"] != renewed["kid"]
     assert removed["changed"] is True and gone["changed"] is False
     assert ssm.get_parameters_by_path(Path=prefix)["Parameters"] == []
+
+
+@pytest.mark.parametrize("store", ["ssm", "kms", "file"])
+def test_a_rotation(
+    play: Play,
+    tmp_path: Path,
+    aws: t.Callable[..., t.Any],
+    store: str,
+) -> None:
+    prefix, folder = f"/mcp/rotates-{store}/issuer", str(tmp_path / "keys")
+    key = {"store": store, **({"path": folder} if store == "file" else {"prefix": prefix})}
+    place = {"store": store, **({"key_path": folder} if store == "file" else {"prefix": prefix})}
+    wanted = {**place, "issuer": "https://x.example", "audience": AUDIENCE, "scopes": ["a"]}
+    made, _, looked, rotated, again, planned, _, promoted, _, unchanged, due, dropped, settled = play(
+        False,
+        ("issuer_key", key, {}),
+        ("token", {**wanted, "path": str(tmp_path / "0")}, {}),
+        ("issuer_key", {**key, "rotate": True}, {"check_mode": True}),
+        ("issuer_key", {**key, "rotate": True}, {}),
+        ("issuer_key", {**key, "rotate": True}, {}),
+        ("issuer_key", {**key, "promote": True}, {"check_mode": True}),
+        ("token", {**wanted, "path": str(tmp_path / "1")}, {}),
+        ("issuer_key", {**key, "promote": True}, {}),
+        ("token", {**wanted, "path": str(tmp_path / "2")}, {}),
+        ("issuer_key", {**key, "promote": True}, {}),
+        ("issuer_key", {**key, "promote": True, "revoke": True}, {"check_mode": True}),
+        ("issuer_key", {**key, "promote": True, "revoke": True, "pending_window": 7}, {}),
+        ("issuer_key", key, {}),
+    )
+    changed = [made, looked, rotated, again, planned, promoted, unchanged, due, dropped, settled]
+    assert [each["changed"] for each in changed] == [True, True, True, False, True, True, False, True, True, False]
+    assert looked["jwks"] == made["jwks"] and looked["pending_kid"] is None
+    assert rotated["kid"] == made["kid"] and rotated["pending_kid"] == promoted["kid"] == dropped["kid"]
+    assert promoted["jwks"] == rotated["jwks"] and dropped["jwks"]["keys"] == rotated["jwks"]["keys"][1:]
+    assert [each["state"] for each in promoted["keys"]] == ["retired", "current"] and due["keys"] == dropped["keys"]
+
+    tokens = [json.loads((tmp_path / str(number)).read_text())["access_token"] for number in range(3)]
+    signed_by = [jwt.get_unverified_header(token)["kid"] for token in tokens]
+    assert signed_by == [made["kid"], made["kid"], promoted["kid"]]
+    published = jwt.PyJWKSet.from_dict(rotated["jwks"])
+    for token, kid in zip(tokens, signed_by, strict=True):
+        assert jwt.decode(token, published[kid].key, ["ES256"], audience=AUDIENCE)["scope"] == "a"
+    if store == "kms":
+        states = [
+            aws("kms").describe_key(KeyId=each["kms_key_id"])["KeyMetadata"]["KeyState"] for each in rotated["keys"]
+        ]
+        assert states == ["PendingDeletion", "Enabled"]
+        stored = aws("ssm").get_parameter(Name=f"{prefix}/private-key", WithDecryption=True)["Parameter"]["Value"]
+        assert '"d"' not in stored
+    removed, gone = play(
+        False, ("issuer_key", {**key, "state": "absent"}, {}), ("issuer_key", {**key, "state": "absent"}, {})
+    )
+    assert removed["changed"] is True and gone["changed"] is False and not Path(folder).exists()

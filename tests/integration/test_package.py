@@ -135,6 +135,16 @@ def test_package_that_was_removed_is_uploaded_again(s3: t.Any, bucket: str, opti
     assert read(s3, bucket, key)
 
 
+def test_limit_holds_for_a_package_in_the_bucket(
+    s3: t.Any, bucket: str, options: dict[str, t.Any], tmp_path: Path
+) -> None:
+    (own,) = call(s3, options, bucket=bucket, state="uploaded")["release"]["packages"]
+    elsewhere = {**options, "bucket": bucket, "build_dir": str(tmp_path / "empty")}
+    with pytest.raises(McpError, match=f"mcp_package_max_bytes is {own['unzipped'] - 1}"):
+        call(s3, {**elsewhere, "max_bytes": own["unzipped"] - 1})
+    assert call(s3, {**elsewhere, "max_bytes": own["unzipped"]})["release"]["server"]["kind"] == "ASGI"
+
+
 def test_bucket_that_does_not_exist(s3: t.Any, options: dict[str, t.Any]) -> None:
     missing = f"mcp-none-{uuid.uuid4().hex[:12]}"
     assert call(s3, options, True, bucket=missing, state="uploaded")["changed"]

@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""``python -m pratiko_mcp``: serves the configured entry point with uvicorn."""
+"""``python -m pratiko_mcp``: serves the configured entry point with uvicorn, and ends in an orderly way."""
 
 from __future__ import annotations
 
 import argparse
-import logging
+import contextlib
+import math
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from .runtime import EntrypointError, configure_logging, create_app
+from .entrypoint import EntrypointError
+from .logs import configure_logging
+from .runtime import Runtime, create_app
 from .settings import Settings, SettingsError, is_loopback, load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+# Below the usual limit of 1,024 open files: what comes above gets a 503 instead of a failing process.
+MAX_CONNECTIONS = 900
+KEEP_ALIVE_SECONDS = 5
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -17,6 +30,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(prog="python -m pratiko_mcp", description="Serve the MCP server of MCP_ENTRYPOINT")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--max-connections",
+        type=int,
+        default=MAX_CONNECTIONS,
+        help="open connections, those above get 503 (default: %(default)s)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -29,20 +48,62 @@ def check_bind(settings: Settings, host: str) -> None:
         raise SettingsError("MCP_AUTH", "none", f"jwt when listening on {host}; none only with --host 127.0.0.1")
 
 
+def make_server(app: Runtime, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:
+    """Prepare the HTTP server.
+
+    :raises ImportError: uvicorn is not installed
+    """
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Ends on a signal: no new connections, streams closed, calls in flight finished, exit code 0."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn's own handler would raise the signal again at the end, and a library that looks for that handler
+            # would cut event streams off in the middle of a call.
+            def stop(number: int, _frame: FrameType | None) -> None:
+                self.force_exit |= self.should_exit and number == signal.SIGINT  # pressed twice
+                self.should_exit = True
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, stop)
+            yield
+
+        async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+            app.close_streams()
+            await super().shutdown(sockets)  # type: ignore[arg-type]
+
+    config = uvicorn.Config(
+        app,
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
+        limit_concurrency=options.max_connections,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.request_timeout),
+    )
+    return Server(config)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Start the server."""
     options = parse_arguments(arguments)
     try:
         settings = load_settings()
         check_bind(settings, options.host)
-        logging.basicConfig()
         configure_logging(settings.log_level)
         app = create_app(settings)
+        configure_logging(settings.log_level)  # the served application may have set up handlers of its own
+        server = make_server(app, settings, options)
     except (SettingsError, EntrypointError) as error:
         sys.exit(str(error))
-    import uvicorn
-
-    uvicorn.run(app, host=options.host, port=options.port, access_log=False, log_level=settings.log_level.lower())
+    except ImportError as error:
+        sys.exit(f"{error}. It serves the application. Try: pip install 'pratiko-mcp[server]'")
+    server.run()
 
 
 if __name__ == "__main__":

@@ -6,18 +6,18 @@ from __future__ import annotations
 import base64
 import enum
 import json
-import re
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 
-from .settings import TokenSettings, is_loopback
+from .discovery import KeysUnavailable, fetch_key_set, find_key_set, in_time
+from .settings import TokenSettings
 
 ALGORITHMS = {"ES256": "EC", "RS256": "RSA"}
 LEEWAY_SECONDS = 30
@@ -26,13 +26,12 @@ MAX_TOKEN_CHARS = 16_384
 KEYS_TTL_SECONDS = 3600
 # Tokens with invented key ids must not become requests to the issuer.
 REFETCH_INTERVAL_SECONDS = 10
-FETCH_TIMEOUT_SECONDS = 3
+# An issuer that does not answer must not be waited for by every call.
+RETRY_INTERVAL_SECONDS = 5
 # Verifying a signature is most of the runtime's own work: a client's next calls bring the same token.
 ACCEPTED_TTL_SECONDS = 60
 MAX_ACCEPTED = 256
-MAX_KEY_SET_BYTES = 262_144
-
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+LAST_SECOND = 253_402_300_799  # of the year 9999; what is beyond it is no date
 
 
 class Refusal(enum.Enum):
@@ -58,8 +57,12 @@ class TokenRefused(Exception):
         self.reason = reason
 
 
-class KeysUnavailable(Exception):
-    """The issuer's keys could not be fetched: nothing can be said about the token."""
+class ScopeMissing(PermissionError):
+    """The caller's token lacks a scope; ``missing`` names which."""
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(f"The token lacks the scope {' '.join(missing)}")
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,17 @@ class Token:
 current_token: ContextVar[Token | None] = ContextVar("current_token", default=None)
 
 
+def require_scope(*scopes: str) -> None:
+    """Go on only if the caller's token has all of these scopes; where authentication is off, everybody may.
+
+    :raises ScopeMissing: naming those that it lacks
+    """
+    token = current_token.get()
+    missing = tuple(scope for scope in scopes if token and scope not in token.scopes)
+    if missing:
+        raise ScopeMissing(missing)
+
+
 def bearer_token(header: str | None) -> str:
     """Return the token of an Authorization header.
 
@@ -88,90 +102,94 @@ def bearer_token(header: str | None) -> str:
     return token.strip()
 
 
-def fetch_key_set(url: str) -> Mapping[str, Any]:
-    """Download a JSON Web Key Set.
-
-    :raises KeysUnavailable: no usable answer in time
-    """
-    try:
-        with _open(url) as reply:
-            document = json.loads(reply.read(MAX_KEY_SET_BYTES))
-        return {"keys": [key for key in document["keys"] if isinstance(key, dict)]}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise KeysUnavailable(f"No key set at MCP_JWKS_URL {url}: {error}") from error
-
-
-def _open(url: str) -> Any:
-    """Request a URL, following redirects only to where an answer cannot be replaced on its way.
-
-    :raises OSError: no answer, or one that leads elsewhere
-    """
-    import urllib.request  # only deployments with an external issuer pay for this import
-
-    class SafeRedirects(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
-            if not _may_follow(req.full_url, newurl):
-                raise OSError(f"it redirects to {newurl}, which is not https")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    return urllib.request.build_opener(SafeRedirects).open(url, timeout=FETCH_TIMEOUT_SECONDS)
-
-
-def _may_follow(source: str, target: str) -> bool:
-    """Tell whether a redirect stays on https, or on this machine, where the settings let MCP_JWKS_URL be http."""
-    before, after = urlsplit(source), urlsplit(target)
-    return after.scheme == "https" or (before.scheme == after.scheme == "http" and is_loopback(after.hostname))
-
-
 class KeySource:
-    """The issuer's public keys, inline or fetched and cached."""
+    """The issuer's public keys: inline, or fetched and cached.
+
+    :param fetch: downloads a key set
+    :param find_url: finds out where it is, when no setting says so
+    """
 
     def __init__(
         self,
         settings: TokenSettings,
         fetch: Callable[[str], Mapping[str, Any]] = fetch_key_set,
         clock: Callable[[], float] = time.monotonic,
+        find_url: Callable[[str], str] = find_key_set,
     ) -> None:
-        self._url = settings.jwks_url
+        self._settings = settings
         self._fetch = fetch
         self._clock = clock
+        self._find_url = find_url
         self._lock = threading.Lock()
-        self._fetched_at: float | None = None
-        self._refetched_at: float | None = None
-        self._keys: list[Mapping[str, Any]] = list(settings.jwks["keys"]) if settings.jwks else []
+        self._stale_at = -math.inf
+        self._refetch_at = -math.inf
+        self._retry_at = -math.inf
+        self._problem = ""
+        self._keys = _KeySet(settings.jwks["keys"] if settings.jwks else ())
+        self._is_remote = settings.jwks is None
+
+    def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
+        """Return the key for a token's header, asking the issuer again once when its key id is not known.
+
+        :raises KeysUnavailable: there are no keys at all
+        """
+        is_new = self._is_remote and self._renew()
+        key = self._keys.find(kid, algorithm)
+        if key is None and kid and self._is_remote and not is_new:
+            key = self._refetch(kid, algorithm)
+        return key
+
+    def _renew(self) -> bool:
+        """Fetch keys that are stale; tell whether they were fetched after this call began."""
+        if self._clock() < self._stale_at:
+            return False
+        # While one call fetches, the others go on with the keys we have; without keys they wait.
+        if not self._lock.acquire(blocking=not self._keys.known):
+            return False
+        try:
+            if self._clock() >= self._stale_at:
+                self._refresh()
+            return True
+        finally:
+            self._lock.release()
+
+    def _refetch(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
+        with self._lock:
+            key = self._keys.find(kid, algorithm)  # another call may have fetched it meanwhile
+            if key is None and self._clock() >= self._refetch_at:
+                self._refetch_at = self._clock() + REFETCH_INTERVAL_SECONDS
+                self._refresh()
+                key = self._keys.find(kid, algorithm)
+            return key
+
+    def _refresh(self) -> None:
+        """Fetch the keys; an issuer that does not answer leaves the ones we have in force, and is left in peace."""
+        if self._clock() >= self._retry_at:
+            try:
+                self._keys = _KeySet(in_time(self._load))
+                self._stale_at = self._clock() + KEYS_TTL_SECONDS
+                return
+            except KeysUnavailable as error:
+                self._problem = str(error)
+                self._retry_at = self._clock() + RETRY_INTERVAL_SECONDS
+        if not self._keys.known:
+            raise KeysUnavailable(self._problem)
+
+    def _load(self) -> list[Mapping[str, Any]]:
+        # Metadata is read again with the keys: an issuer may move them.
+        return list(self._fetch(self._settings.jwks_url or self._find_url(self._settings.issuer))["keys"])
+
+
+class _KeySet:
+    """Keys of one moment; those that tokens asked for stay prepared."""
+
+    def __init__(self, known: Iterable[Mapping[str, Any]]) -> None:
+        self.known = list(known)
         self._prepared: dict[tuple[str | None, str], jwt.PyJWK] = {}
 
     def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return the key for a token's header, asking the issuer again once when it is not known."""
-        with self._lock:
-            if self._url and self._is_stale():
-                self._refresh(self._url)
-            key = self._lookup(kid, algorithm)
-            if key is None and self._url and self._may_refetch():
-                self._refetched_at = self._clock()
-                self._refresh(self._url)
-                key = self._lookup(kid, algorithm)
-            return key
-
-    def _is_stale(self) -> bool:
-        return self._fetched_at is None or self._clock() - self._fetched_at > KEYS_TTL_SECONDS
-
-    def _may_refetch(self) -> bool:
-        return self._refetched_at is None or self._clock() - self._refetched_at > REFETCH_INTERVAL_SECONDS
-
-    def _refresh(self, url: str) -> None:
-        """Fetch the keys; an issuer that does not answer leaves the ones we have in force."""
-        try:
-            self._keys = list(self._fetch(url)["keys"])
-            self._prepared.clear()
-        except KeysUnavailable:
-            if not self._keys:
-                raise
-        self._fetched_at = self._clock()
-
-    def _lookup(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
         if (kid, algorithm) not in self._prepared:
-            usable = [key for key in self._keys if _fits(key, algorithm) and kid in (None, key.get("kid"))]
+            usable = [key for key in self.known if _fits(key, algorithm) and kid in (None, key.get("kid"))]
             # Without a key id only a set of one key is unambiguous.
             key = _prepare(usable[0], algorithm) if len(usable) == 1 else None
             if key is None:
@@ -201,21 +219,39 @@ def _prepare(key: Mapping[str, Any], algorithm: str) -> jwt.PyJWK | None:
 def read_header(token: str) -> Mapping[str, Any]:
     """Parse a token's header and check its algorithm, before anything else of the token is looked at."""
     segments = token.split(".")
-    if len(token) > MAX_TOKEN_CHARS or len(segments) != 3 or not all(map(_SEGMENT.fullmatch, segments[:2])):
+    if len(token) > MAX_TOKEN_CHARS or len(segments) != 3:
         raise TokenRefused(Refusal.MALFORMED)
     try:
-        header = json.loads(base64.urlsafe_b64decode(segments[0] + "=" * (-len(segments[0]) % 4)))
-    except (ValueError, RecursionError) as error:
+        header = json.loads(_decode_segment(segments[0]))
+        algorithm, kid = header.get("alg"), header.get("kid")
+    except (ValueError, RecursionError, AttributeError) as error:
         raise TokenRefused(Refusal.MALFORMED) from error
-    if not isinstance(header, dict):
-        raise TokenRefused(Refusal.MALFORMED)
-    algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise TokenRefused(Refusal.ALGORITHM)
     # RFC 7515: a critical extension that is not understood must lead to a refusal.
-    if "crit" in header or not (kid is None or isinstance(kid, str)) or not _SEGMENT.fullmatch(segments[2]):
+    if "crit" in header or not (kid is None or isinstance(kid, str)):
+        raise TokenRefused(Refusal.MALFORMED)
+    if not all(map(_is_canonical, segments[1:])):
         raise TokenRefused(Refusal.MALFORMED)
     return header
+
+
+def _is_canonical(segment: str) -> bool:
+    try:
+        return bool(_decode_segment(segment))
+    except ValueError:
+        return False
+
+
+def _decode_segment(segment: str) -> bytes:
+    """Decode base64url; of the ways to write the same bytes only the canonical one is taken.
+
+    :raises ValueError: it is written otherwise
+    """
+    data = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
+        raise ValueError("not canonical")
+    return data
 
 
 _REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
@@ -231,7 +267,7 @@ _REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
 def _decode(token: str, key: jwt.PyJWK, algorithm: str, issuer: str) -> dict[str, Any]:
     """Check signature, times and issuer; the audience has a rule of its own."""
     try:
-        return jwt.decode(
+        claims = jwt.decode(
             token,
             key=key.key,
             algorithms=[algorithm],
@@ -239,9 +275,17 @@ def _decode(token: str, key: jwt.PyJWK, algorithm: str, issuer: str) -> dict[str
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iss"], "verify_aud": False, "verify_sub": False, "verify_jti": False},
         )
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = next((refusal for kind, refusal in _REFUSALS if isinstance(error, kind)), Refusal.CLAIMS)
         raise TokenRefused(reason) from error
+    # The library also takes a number that is written as text, which is none (RFC 7519).
+    if not all(_is_date(claims[name]) for name in ("exp", "nbf", "iat") if name in claims):
+        raise TokenRefused(Refusal.CLAIMS)
+    return claims
+
+
+def _is_date(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LAST_SECOND
 
 
 def _audience_accepted(claims: Mapping[str, Any], accepted: tuple[str, ...]) -> bool:
@@ -259,7 +303,8 @@ def _scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
     """Read ``scope`` (RFC 9068) or ``scp`` (a list with some issuers)."""
     value = claims.get("scope", claims.get("scp", ""))
     parts = value.split() if isinstance(value, str) else value
-    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+    # An entry of a list with a space in it would be two scopes to whoever joins them.
+    if not isinstance(parts, list) or not all(isinstance(part, str) and part.split() == [part] for part in parts):
         raise TokenRefused(Refusal.CLAIMS)
     return tuple(parts)
 
@@ -275,7 +320,7 @@ class Verifier:
         self._clock = clock
         self._accepted: dict[str, tuple[Token, float]] = {}
         # A verification that may go to the network does not belong on the event loop.
-        self.may_block = settings.jwks_url is not None
+        self.may_block = settings.jwks is None
 
     def recall(self, token: str) -> Token | None:
         """Return a token accepted a moment ago that is still valid, else None."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import aws_secrets
-from .auth import Token, TokenRefused, Verifier, bearer_token
+from .auth import KeysUnavailable, Token, TokenRefused, Verifier, bearer_token
 from .settings import load_authorizer_settings
 
 ORIGIN_HEADER = "x-mcp-origin"
@@ -24,9 +24,8 @@ SECRET_TTL_SECONDS = 300
 class OriginSecret:
     """The value that the CDN adds to its requests; while it rotates, the values around it are good as well."""
 
-    def __init__(self, arn: str, client: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._arn = arn
-        self._client = client
         self._clock = clock
         self._values: tuple[str, ...] = ()
         self._read_at = 0.0
@@ -41,8 +40,7 @@ class OriginSecret:
         return self._is_known(presented)
 
     def _read(self, stages: tuple[str, ...]) -> None:
-        self._client = self._client or aws_secrets.make_client()
-        self._values = aws_secrets.read_values(self._client, self._arn, stages)
+        self._values = aws_secrets.read_values(self._arn, stages)
         self._read_at = self._clock()
 
     def _is_known(self, presented: str) -> bool:
@@ -61,7 +59,7 @@ class Authorizer:
     def decide(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the policy for an authorizer event.
 
-        :raises Exception: with the text "Unauthorized", for API Gateway's 401
+        :raises Exception: with the text "Unauthorized", for API Gateway's 401; any other text makes it answer 500
         """
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         try:
@@ -69,6 +67,9 @@ class Authorizer:
         except TokenRefused as refused:
             _log("refused", refused.reason.name)
             raise Exception("Unauthorized") from refused
+        except KeysUnavailable:
+            _log("error", "KEYS")
+            raise
         allowed = self._origin.matches(headers.get(ORIGIN_HEADER) or "")
         _log("allowed" if allowed else "denied", "" if allowed else "ORIGIN")
         return policy(token, "Allow" if allowed else "Deny", event["methodArn"])

@@ -5,36 +5,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
 
 
-def make_client() -> Any:
-    """Return a Secrets Manager client that gives up well before an API call ends."""
-    import boto3
-    from botocore.config import Config
-
-    retries = {"mode": "standard", "total_max_attempts": 3}
-    return boto3.client("secretsmanager", config=Config(connect_timeout=2, read_timeout=3, retries=retries))
-
-
-def read_values(client: Any, arn: str, stages: Iterable[str] = STAGES) -> tuple[str, ...]:
+def read_values(arn: str, stages: Iterable[str] = STAGES) -> tuple[str, ...]:
     """Return the values of a secret's stages, in order and each once; one that is missing or empty is left out.
 
     :raises LookupError: no stage has a value
+    :raises Exception: what `aws_json.call` raises
     """
     values: dict[str, None] = {}
     for stage in stages:
-        try:
-            reply = client.get_secret_value(SecretId=arn, VersionStage=stage)
-        except client.exceptions.ResourceNotFoundException:
-            continue
-        if value := _plain(reply["SecretString"]):  # an empty secret would match a header that is not there
+        if value := _plain(_read(arn, stage)):  # an empty secret would match a header that is not there
             values[value] = None
     if not values:
         raise LookupError(f"The secret {arn} has no value. Check it with: aws secretsmanager describe-secret")
     return tuple(values)
+
+
+def _read(arn: str, stage: str) -> str:
+    """Return what a stage holds; nothing for a stage that is missing."""
+    from botocore.exceptions import ClientError  # slow to load, and who only refuses tokens needs no secret
+
+    from . import aws_json
+
+    wanted = {"SecretId": arn, "VersionStage": stage}
+    try:
+        return str(aws_json.call("secretsmanager", "secretsmanager.GetSecretValue", wanted)["SecretString"])
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return ""
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""AWS Lambda entry point: API Gateway events in, ASGI inside, whole replies out.
+"""AWS Lambda entry point: HTTP events in, ASGI inside, whole replies out.
 
 One event loop and one lifespan last as long as the instance: the SDK's session manager starts only once.
 """
@@ -7,89 +7,95 @@ One event loop and one lifespan last as long as the instance: the SDK's session 
 from __future__ import annotations
 
 import asyncio
-import base64
 import functools
 import gc
-import json
 import logging
 import os
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from .authorizer import ORIGIN_HEADER
-from .runtime import REQUEST_ID, configure_logging, create_app
+from . import restore
+from .exchange import REQUEST_ID
+from .lambda_events import Answer, Call, Invocation, error_answer, read_event, write_answer
+from .logs import configure_logging
+from .runtime import create_app
 from .settings import SettingsError, load_settings
+from .telemetry import FLUSH_SECONDS
 
-# Left for the reply to travel before Lambda ends the invocation.
+# Key of the ASGI scope: the seconds in which the runtime has to answer, which knows better how than this adapter.
+SECONDS_LEFT = "pratiko_mcp.seconds_left"
+# Left before Lambda ends the invocation: when the runtime gives up, and when this adapter does.
 RESERVE_SECONDS = 1.0
+LAST_RESERVE_SECONDS = 0.5
 CANCEL_SECONDS = 0.2
-# Lambda refuses answers over 6 MiB, counted as JSON; what is left covers the little that its encoder adds.
-MAX_ANSWER_BYTES = 6_000_000
-
-_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript", "application/problem+json")
 
 logger = logging.getLogger("pratiko_mcp")
 
 
 class LambdaAdapter:
-    """Runs an ASGI application for invocation after invocation."""
+    """Runs an ASGI application for invocation after invocation.
 
-    def __init__(self, app: Any) -> None:
+    :param flush: sends traces on, within the seconds that it is given; Lambda stops the process after each invocation
+    """
+
+    def __init__(self, app: Any, flush: Callable[[float], object] | None = None) -> None:
         self._app = app
+        self._flush = flush
         self._loop = asyncio.new_event_loop()
         self._lifespan = _Lifespan(app)
         self._loop.run_until_complete(self._lifespan.start())
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        """Answer one API Gateway event, of a REST API (v1) or an HTTP API (v2)."""
-        scope, body = read_event(event, getattr(context, "aws_request_id", None))
-        scope["state"] = dict(self._lifespan.state)
-        budget = max(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS, 0.0)
-        reply = self._loop.run_until_complete(_run(self._app, scope, body, budget))
-        return write_reply(reply, version_2=event.get("version") == "2.0")
+        """Answer one event.
+
+        :raises ValueError: it is no HTTP request
+        """
+        call = read_event(event, Invocation(context.aws_request_id, os.environ.get("_X_AMZN_TRACE_ID")))
+        call.scope["state"] = dict(self._lifespan.state)
+        call.scope[SECONDS_LEFT] = _seconds_left(context, RESERVE_SECONDS)
+        answer = self._loop.run_until_complete(_run(self._app, call, _seconds_left(context, LAST_RESERVE_SECONDS)))
+        if self._flush:
+            self._flush(min(_seconds_left(context, LAST_RESERVE_SECONDS), FLUSH_SECONDS))
+        return write_answer(answer, call.form)
 
 
-class Reply:
+def _seconds_left(context: Any, reserve: float) -> float:
+    return max(context.get_remaining_time_in_millis() / 1000 - reserve, 0.0)
+
+
+class _Reply:
     """What an application has sent so far."""
 
     def __init__(self) -> None:
-        self.status = 0
-        self.headers: list[tuple[str, str]] = []
-        self.body = bytearray()
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._body = bytearray()
         self.complete = asyncio.Event()
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Take one ASGI message."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = [
+            self._status = message["status"]
+            self._headers = [
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())
             ]
         elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
+            self._body += message.get("body", b"")
             if not message.get("more_body", False):
                 self.complete.set()
 
-    @classmethod
-    def error(cls, status: int, error: str, request_id: object) -> Reply:
-        """Make a complete JSON reply."""
-        reply = cls()
-        reply.status = status
-        reply.headers = [("content-type", "application/json")]
-        reply.body += json.dumps({"error": error, "request_id": request_id}).encode()
-        reply.complete.set()
-        return reply
+    def answer(self) -> Answer:
+        """Return the complete reply."""
+        return Answer(self._status, self._headers, bytes(self._body))
 
 
-async def _run(app: Any, scope: dict[str, Any], body: bytes, budget: float) -> Reply:
+async def _run(app: Any, call: Call, budget: float) -> Answer:
     """Run the application for one request.
 
     :param budget: seconds until the caller is told that it took too long
     """
-    reply = Reply()
-    requests = [{"type": "http.request", "body": body, "more_body": False}]
+    reply = _Reply()
+    requests = [{"type": "http.request", "body": call.body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
         if requests:
@@ -98,7 +104,7 @@ async def _run(app: Any, scope: dict[str, Any], body: bytes, budget: float) -> R
         await reply.complete.wait()
         return {"type": "http.disconnect"}
 
-    task = asyncio.ensure_future(app(scope, receive, reply.send))
+    task = asyncio.ensure_future(app(call.scope, receive, reply.send))
     done, _ = await asyncio.wait({task}, timeout=budget)
     if not done:
         task.cancel()
@@ -106,10 +112,10 @@ async def _run(app: Any, scope: dict[str, Any], body: bytes, budget: float) -> R
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)
     elif task.exception():
         logger.error("the application failed", exc_info=task.exception())
-    request_id = scope[REQUEST_ID]
+    request_id = call.scope[REQUEST_ID]
     if reply.complete.is_set():
-        return reply
-    return Reply.error(500, "no_reply", request_id) if done else Reply.error(504, "timeout", request_id)
+        return reply.answer()
+    return error_answer(500, "no_reply", request_id) if done else error_answer(504, "timeout", request_id)
 
 
 class _Lifespan:
@@ -145,127 +151,6 @@ class _Lifespan:
         self._answered.set()
 
 
-def read_event(event: Mapping[str, Any], request_id: str | None) -> tuple[dict[str, Any], bytes]:
-    """Translate an API Gateway event into an ASGI scope and a body.
-
-    :raises ValueError: the event is of neither payload format
-    """
-    if event.get("version") == "2.0":
-        method, path, query, headers = _read_v2(event)
-    elif "httpMethod" in event:
-        method, path, query, headers = _read_v1(event)
-    else:
-        raise ValueError("This function answers API Gateway events (REST API or HTTP API payload format 1.0 or 2.0).")
-    # The origin's secret is for the authorizer alone: the server behind it could log it or send it on.
-    headers = [(name.lower(), value) for name, value in headers if name.lower() != ORIGIN_HEADER]
-    found = dict(headers)
-    gateway = event.get("requestContext") or {}
-    client = (gateway.get("identity") or gateway.get("http") or {}).get("sourceIp")
-    path = _without_stage(path, gateway.get("stage"))
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": found.get("x-forwarded-proto", "https"),
-        "path": path,
-        "raw_path": quote(path).encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers],
-        "client": (client, 0) if client else None,
-        "server": (found.get("host", "lambda"), 443),
-        REQUEST_ID: gateway.get("requestId") or request_id,
-    }
-    return scope, _read_body(event)
-
-
-def _read_v1(event: Mapping[str, Any]) -> tuple[str, str, str, list[tuple[str, str]]]:
-    """Read a REST API event; the fields with several values win over those with one."""
-    headers = event.get("multiValueHeaders") or _as_lists(event.get("headers"))
-    query = event.get("multiValueQueryStringParameters") or _as_lists(event.get("queryStringParameters"))
-    # The API names no binary media types, so it would send a compressed reply on as base64.
-    offered = {name: values for name, values in headers.items() if name.lower() != "accept-encoding"}
-    pairs = [(name, value) for name, values in offered.items() for value in values]
-    return event["httpMethod"], event["path"], urlencode(query, doseq=True), pairs
-
-
-def _read_v2(event: Mapping[str, Any]) -> tuple[str, str, str, list[tuple[str, str]]]:
-    """Read an HTTP API event; it carries cookies apart from the headers."""
-    headers = list((event.get("headers") or {}).items())
-    if event.get("cookies"):
-        headers.append(("cookie", "; ".join(event["cookies"])))
-    http = event["requestContext"]["http"]
-    return http["method"], event["rawPath"], event.get("rawQueryString", ""), headers
-
-
-def _as_lists(single: Mapping[str, str] | None) -> dict[str, list[str]]:
-    return {name: [value] for name, value in (single or {}).items()}
-
-
-def _without_stage(path: str, stage: str | None) -> str:
-    """Drop a leading ``/stage/``; the path of a REST event has none, that of an HTTP API with named stages has."""
-    prefix = f"/{stage}/"
-    return path[len(prefix) - 1 :] if stage and path.startswith(prefix) else path
-
-
-def _read_body(event: Mapping[str, Any]) -> bytes:
-    body = event.get("body") or ""
-    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
-
-
-def write_reply(reply: Reply, version_2: bool) -> dict[str, Any]:
-    """Translate a reply into API Gateway's form, or say that it is more than Lambda passes on."""
-    answer = _to_answer(reply, version_2)
-    size = _size_as_json(answer)
-    if size <= MAX_ANSWER_BYTES:
-        return answer
-    logger.error("a reply of %d bytes, %d as JSON, is over Lambda's limit", len(reply.body), size)
-    return _to_answer(Reply.error(500, "reply_too_large", dict(reply.headers).get("x-request-id")), version_2)
-
-
-def _size_as_json(answer: Mapping[str, Any]) -> int:
-    """Count the bytes that Lambda will count: its runtimes before Python 3.12 escape all but ASCII."""
-    return len(json.dumps(answer, ensure_ascii=sys.version_info < (3, 12)).encode())
-
-
-def _to_answer(reply: Reply, version_2: bool) -> dict[str, Any]:
-    text = _as_text(reply)
-    single, repeated = _group(reply.headers)
-    answer: dict[str, Any] = {
-        "statusCode": reply.status,
-        "headers": single,
-        "body": text if text is not None else base64.b64encode(reply.body).decode(),
-        "isBase64Encoded": text is None,
-    }
-    if version_2:
-        answer["cookies"] = repeated.pop("set-cookie", [])
-        single |= {name: ", ".join(values) for name, values in repeated.items()}
-    else:
-        answer["multiValueHeaders"] = repeated
-    return answer
-
-
-def _group(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Separate headers that occur once from those that repeat; cookies always count as repeating."""
-    grouped: dict[str, list[str]] = {}
-    for name, value in headers:
-        grouped.setdefault(name.lower(), []).append(value)
-    repeated = {name: values for name, values in grouped.items() if len(values) > 1 or name == "set-cookie"}
-    return {name: values[0] for name, values in grouped.items() if name not in repeated}, repeated
-
-
-def _as_text(reply: Reply) -> str | None:
-    """Return the body as text, or None when it must travel as base64."""
-    headers = {name.lower(): value for name, value in reply.headers}
-    if "content-encoding" in headers or not headers.get("content-type", "text/plain").startswith(_TEXT_TYPES):
-        return None
-    try:
-        return reply.body.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 @functools.cache
 def _adapter() -> LambdaAdapter:
     """Build the instance's adapter.
@@ -276,7 +161,11 @@ def _adapter() -> LambdaAdapter:
     if settings.token is None:
         raise SettingsError("MCP_AUTH", "none", "jwt on Lambda (none only for a server bound to loopback)")
     configure_logging(settings.log_level)
-    return LambdaAdapter(create_app(settings))
+    app = create_app(settings)
+    configure_logging(settings.log_level)  # the server may have set handlers of its own while it was loaded
+    adapter = LambdaAdapter(app, app.telemetry.flush if app.telemetry else None)
+    restore.start()
+    return adapter
 
 
 def _prepare() -> None:
@@ -290,7 +179,7 @@ def _prepare() -> None:
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Answer API Gateway (the Lambda entry point)."""
+    """Answer API Gateway, a function URL or a load balancer (the Lambda entry point)."""
     return _adapter().handle(event, context)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from . import aws_secrets
+from . import aws_secrets, restore
 from .auth import current_token
 from .settings import Settings
 
@@ -24,16 +24,18 @@ RELOAD_INTERVAL_SECONDS = 60
 def share_request_state_key(server: Any, settings: Settings) -> None:
     """Replace the server's per-process key by the configured one, where both exist.
 
-    :param server: an MCPServer or lowlevel Server; versions without sealed request state are left alone
+    :param server: an MCPServer, a lowlevel Server or fastmcp's FastMCP, which has one inside; versions without sealed
+        request state are left alone
     """
     if not (settings.request_state_key or settings.request_state_secret):
         return
-    middleware = getattr(server, "middleware", None) or []
-    for position, layer in enumerate(middleware):
-        if type(layer).__name__ == "RequestStateBoundary":
-            sdk = importlib.import_module(type(layer).__module__)
-            security = sdk.RequestStateSecurity(codec=_codec(sdk, settings), bind_principal=_principal)
-            middleware[position] = type(layer)(security, default_audience=settings.server_name)
+    for holder in (server, getattr(server, "_mcp_server", None)):
+        middleware = getattr(holder, "middleware", None) or []
+        for position, layer in enumerate(middleware):
+            if type(layer).__name__ == "RequestStateBoundary":
+                sdk = importlib.import_module(type(layer).__module__)
+                security = sdk.RequestStateSecurity(codec=_codec(sdk, settings), bind_principal=_principal)
+                middleware[position] = type(layer)(security, default_audience=settings.server_name)
 
 
 def _principal(_context: object) -> str | None:
@@ -45,8 +47,9 @@ def _principal(_context: object) -> str | None:
 def _codec(sdk: ModuleType, settings: Settings) -> Any:
     if settings.request_state_key:
         return sdk.AESGCMRequestStateCodec([settings.request_state_key])
-    arn = settings.request_state_secret
-    return SecretCodec(sdk, lambda: aws_secrets.read_values(aws_secrets.make_client(), str(arn)))
+    codec = SecretCodec(sdk, lambda: aws_secrets.read_values(str(settings.request_state_secret)))
+    restore.on_restore(codec.forget)
+    return codec
 
 
 class SecretCodec:
@@ -80,8 +83,12 @@ class SecretCodec:
         except self._sdk.InvalidRequestState:
             if self._clock() - self._read_at < RELOAD_INTERVAL_SECONDS:
                 raise
-            self._codec = None
+            self.forget()
             return bytes(self._current().unseal(token))
+
+    def forget(self) -> None:
+        """Drop the keys: the next state that is sealed or opened reads them again."""
+        self._codec = None
 
     def _current(self) -> Any:
         with self._lock:

@@ -1,59 +1,36 @@
 # SPDX-License-Identifier: MIT
-"""The ASGI application around a user's MCP server: tokens, allowlists, limits, health, metadata and logs.
-
-The MCP SDK is reached only through the user's own object, so that nobody's version of it is pinned.
-"""
+"""The ASGI application around a user's MCP server: what is for everybody, what is for operators, who may go on."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
-import json
 import logging
-import re
-import sys
-import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .auth import KeysUnavailable, Refusal, Token, TokenRefused, Verifier, bearer_token, current_token
-from .request_state import share_request_state_key
-from .settings import LOG_LEVELS, Settings
+from . import limits, logs, restore, telemetry
+from .asgi import MCP_PATH, AsgiApp, BodyTooLarge, BodyTooSlow, ClientGone, Receive, RequestHeaders, Scope, Send
+from .auth import KeySource, KeysUnavailable, Refusal, Token, TokenRefused, Verifier, bearer_token, current_token
+from .documents import HEALTH_PATH, challenge, public_documents
+from .endpoint import Endpoint
+from .entrypoint import EntrypointError, build_inner_app, describe, load_entrypoint, load_module
+from .exchange import NO_STORE, Exchange
+from .gate import Gate
+from .metrics import Observation, Recorder, make_recorder
+from .readiness import Check, Readiness
+from .settings import LOG_LEVELS, TOOL_SCOPES_ALLOWED, Settings, SettingsError
+from .tool_access import ToolScopes, ToolScopesError
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = Iterable[tuple[bytes, bytes]]
+READY_PATH = "/ready"
+METRICS_PATH = "/metrics"
 
-MCP_PATH = "/mcp"
-HEALTH_PATH = "/health"
-METADATA_PATH = "/.well-known/oauth-protected-resource"
-KEYS_PATH = "/.well-known/jwks.json"
-MAX_BODY_BYTES = 4 * 1024 * 1024
-# Key of the ASGI scope under which an adapter hands on the request id of its platform.
-REQUEST_ID = "pratiko_mcp.request_id"
-
-_JSON = (b"content-type", b"application/json")
-_NO_STORE = (b"cache-control", b"no-store")
+_CLOSE = (b"connection", b"close")  # the rest of a body that nobody reads would be taken for the next request
 _CACHED = (b"cache-control", b"public, max-age=300")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_LOGGED_CHARS = 128
+_PROXY_HEADERS = ("x-forwarded-for", "forwarded", "via")
+_FAILED = ("server_error", "timeout")
 
 logger = logging.getLogger("pratiko_mcp")
-
-
-class EntrypointError(Exception):
-    """MCP_ENTRYPOINT names nothing that can be served."""
-
-    def __init__(self, value: str, reason: str) -> None:
-        super().__init__(
-            f"MCP_ENTRYPOINT is {value!r}. Expected package.module:object, where object is an MCPServer, a FastMCP "
-            f'or an ASGI application: {reason}. Try it with: python -c "import {value.partition(":")[0]}"'
-        )
 
 
 def create_app(settings: Settings, verifier: Verifier | None = None) -> Runtime:
@@ -61,102 +38,101 @@ def create_app(settings: Settings, verifier: Verifier | None = None) -> Runtime:
 
     :param verifier: checks tokens; made from the settings unless given
     :raises EntrypointError: the entry point cannot be loaded or served
+    :raises SettingsError: a variable does not fit what it is for
     """
-    if settings.token and verifier is None:
-        verifier = Verifier(settings.token)
-    return Runtime(settings, build_inner_app(load_entrypoint(settings.entrypoint), settings), verifier)
-
-
-def configure_logging(level: str) -> None:
-    """Set how much is logged; the SDK's own lines for every request only show up when debugging."""
-    logging.getLogger().setLevel(level)
-    logging.getLogger("mcp").setLevel(level if level in ("DEBUG", "ERROR") else "WARNING")
-
-
-def load_entrypoint(value: str) -> Any:
-    """Import ``package.module:object``.
-
-    :raises EntrypointError: with the reason why the import failed
-    """
-    module_name, _, path = value.partition(":")
-    try:
-        target = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # a user's module may fail in any way, exiting included
-        raise EntrypointError(value, f"importing {module_name} failed with {type(error).__name__}: {error}") from error
-    for name in path.split("."):
-        try:
-            target = getattr(target, name)
-        except AttributeError as error:
-            raise EntrypointError(value, f"{module_name} has no {path}") from error
-    return target
-
-
-def build_inner_app(target: Any, settings: Settings) -> AsgiApp:
-    """Turn what the entry point names into an ASGI application.
-
-    :raises EntrypointError: it is neither an MCP server nor an ASGI application
-    """
-    try:
-        if hasattr(target, "streamable_http_app"):
-            share_request_state_key(target, settings)
-            return _call_supported(target.streamable_http_app, _transport_options(target, settings))
-        if hasattr(target, "http_app"):  # the fastmcp package's name for the same
-            return _call_supported(target.http_app, {"path": MCP_PATH, "stateless_http": True, "json_response": False})
-    except Exception as error:  # whatever the user's server raises, the entry point is what to look at
-        reason = f"building its application failed with {type(error).__name__}: {error}"
-        raise EntrypointError(settings.entrypoint, reason) from error
-    if not _takes_three_arguments(target):
-        raise EntrypointError(settings.entrypoint, f"it is of type {type(target).__name__}")
-    return target
-
-
-def _transport_options(target: Any, settings: Settings) -> dict[str, Any]:
-    """Collect what `streamable_http_app` is asked for.
-
-    Replies are SSE where a tool reports progress: with JSON replies the SDK drops progress and log messages.
-    """
-    options: dict[str, Any] = {
-        "streamable_http_path": MCP_PATH,
-        "stateless_http": True,
-        "json_response": False,
-        "max_request_body_size": MAX_BODY_BYTES,
-    }
-    owner = next(cls for cls in type(target).__mro__ if "streamable_http_app" in vars(cls))
-    package = owner.__module__.partition(".")[0]
-    security = importlib.import_module(f"{package}.server.transport_security")
-    options["transport_security"] = security.TransportSecuritySettings(
-        allowed_hosts=list(settings.allowed_hosts), allowed_origins=list(settings.allowed_origins)
+    keys = KeySource(settings.token) if settings.token and verifier is None else None
+    if settings.token and keys:
+        verifier = Verifier(settings.token, keys)
+    target = load_entrypoint(settings.entrypoint)
+    inner = build_inner_app(target, settings)
+    kind, eras = describe(target)
+    logger.info("serving %s, %s; protocol eras: %s", settings.entrypoint, kind, ", ".join(eras) or "its own affair")
+    source = limits.make_source(settings)
+    limits.install(source)
+    if source:
+        restore.on_start(source.refresh)
+        restore.on_restore(source.forget)
+    scopes = _tool_scopes(settings)
+    return Runtime(
+        settings,
+        inner,
+        verifier,
+        gate=Gate(scopes, source, challenge(settings)) if scopes or source else None,
+        recorder=make_recorder(settings.metrics, settings.environment, settings.metrics_by_tool, settings.release),
+        checks=_checks(settings, keys, source),
+        # After the server: a tracer provider of its own stays in use.
+        traces=telemetry.configure(settings.environment, settings.release, settings.server_name),
+        old_sdk=eras == ("session",),
     )
-    return options
 
 
-def _call_supported(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """Call with the options that the function takes: SDK versions differ."""
-    known = inspect.signature(function).parameters
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    return function(**{name: value for name, value in options.items() if takes_any or name in known})
-
-
-def _takes_three_arguments(target: Any) -> bool:
+def _tool_scopes(settings: Settings) -> ToolScopes:
+    """Read which scopes tools need: from the environment, else from the entry point's module."""
     try:
-        inspect.signature(target).bind("scope", "receive", "send")
-    except (TypeError, ValueError):
-        return False
-    return True
+        if settings.tool_scopes is not None:
+            return ToolScopes(settings.tool_scopes)
+    except ToolScopesError as error:
+        raise SettingsError("MCP_TOOL_SCOPES", None, TOOL_SCOPES_ALLOWED, f"not usable: {error}") from error
+    try:
+        return ToolScopes(getattr(load_module(settings.entrypoint), "TOOL_SCOPES", {}))
+    except ToolScopesError as error:
+        raise EntrypointError(settings.entrypoint, f"TOOL_SCOPES of its module is not usable: {error}") from error
+
+
+def _checks(settings: Settings, keys: KeySource | None, source: limits.PolicySource | None) -> dict[str, Check]:
+    """Collect the dependencies to be asked: those of the entry point's module and our own."""
+    checks = getattr(load_module(settings.entrypoint), "READY_CHECKS", {})
+    if not isinstance(checks, Mapping) or not all(callable(check) for check in checks.values()):
+        raise EntrypointError(settings.entrypoint, "READY_CHECKS of its module does not map names to functions")
+    found: dict[str, Check] = {str(name): check for name, check in checks.items()}
+    if keys is not None and settings.token and not settings.token.jwks:
+        found["signing_keys"] = lambda: keys.find(None, "ES256")  # raises where there are no keys at all
+    if source is not None:
+        found["limits"] = lambda: _check_limits(source)
+    return found
+
+
+def _check_limits(source: limits.PolicySource) -> None:
+    source.refresh()
+    good, reason = source.state
+    if not good:
+        raise limits.PolicyError(reason)
 
 
 class Runtime:
     """ASGI application: answers what belongs to the deployment, checks, and hands the rest to the user's server."""
 
-    def __init__(self, settings: Settings, inner: AsgiApp, verifier: Verifier | None) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        inner: AsgiApp,
+        verifier: Verifier | None,
+        gate: Gate | None = None,
+        recorder: Recorder | None = None,
+        checks: Mapping[str, Check] | None = None,
+        traces: telemetry.Telemetry | None = None,
+        old_sdk: bool = False,
+    ) -> None:
         self._inner = inner
         self._verifier = verifier
+        self._recorder = recorder or Recorder()
+        self._endpoint = Endpoint(settings, inner, gate, traces, old_sdk)
+        self._readiness = Readiness(checks or {})
         self._log_from = LOG_LEVELS.index(settings.log_level)
         self._hosts = _Allowlist(settings.allowed_hosts)
         self._origins = _Allowlist(settings.allowed_origins)
-        self._documents = _documents(settings)
-        self._challenge = _challenge(settings)
+        self._documents = public_documents(settings)
+        self._methods = ("POST", "GET", "DELETE") if settings.sessions else ("POST",)
+        self._challenge = challenge(settings)
+        self._scopes = f', scope="{" ".join(settings.scopes_supported)}"' if settings.scopes_supported else ""
+        # Lambda names an invocation's trace there; elsewhere looking would be in vain.
+        self._environ: Mapping[str, str] = os.environ if settings.on_lambda else {}
+        self._cold = True
+        self.telemetry = traces
+
+    def close_streams(self) -> None:
+        """End the streams that would stay open for ever: the process is about to end."""
+        self._endpoint.close_streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -168,40 +144,66 @@ class Runtime:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        exchange = _Exchange(scope, headers, send)
+        headers = RequestHeaders(scope["headers"])
+        exchange = Exchange(scope, headers, send)
+        logs.request_id.set(exchange.request_id)
+        logs.trace_id.set(logs.trace_id_of(headers, self._environ))
+        self._recorder.in_flight(1)
         try:
             await self._route(scope, headers, receive, exchange)
+        except ClientGone:
+            exchange.client_gone = True
         except Exception:  # the last line of defence: a client gets an answer, the log the traceback
+            exchange.outcome = "server_error"
             logger.exception("request %s failed", exchange.request_id)
             if not exchange.status:
                 await exchange.answer(500, {"error": "internal_error", "request_id": exchange.request_id})
         finally:
-            self._log(exchange)
+            self._recorder.in_flight(-1)
+            self._record(exchange)
 
-    async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, exchange: _Exchange) -> None:
+    async def _route(self, scope: Scope, headers: RequestHeaders, receive: Receive, exchange: Exchange) -> None:
         path, method = scope["path"].rstrip("/") or "/", scope["method"]
+        exchange.is_message = path == MCP_PATH and method == "POST"
         # Load balancers ask for health by address, not by name.
         if path != HEALTH_PATH and not self._hosts.allows(headers.get("host")):
-            await exchange.answer(421, {"error": "host_not_allowed"})
+            await exchange.refuse(421, "host_not_allowed")
         elif path in self._documents:
             await self._answer_document(path, method, exchange)
+        elif path in (READY_PATH, METRICS_PATH):
+            await self._answer_operator(path, method, headers, exchange)
         elif "origin" in headers and not self._origins.allows(headers["origin"]):
-            await exchange.answer(403, {"error": "origin_not_allowed"})
-        elif path == MCP_PATH and method != "POST":
-            await exchange.answer(405, {"error": "method_not_allowed"}, [(b"allow", b"POST")])
+            await exchange.refuse(403, "origin_not_allowed")
+        elif path == MCP_PATH and method not in self._methods:
+            await _answer_wrong_method(exchange, ", ".join(self._methods))
         else:
-            await self._serve_protected({**scope, "path": path}, headers, receive, exchange)
+            inner_scope = scope if path == scope["path"] else {**scope, "path": path}
+            await self._serve_protected(inner_scope, headers, receive, exchange)
 
-    async def _answer_document(self, path: str, method: str, exchange: _Exchange) -> None:
+    async def _answer_document(self, path: str, method: str, exchange: Exchange) -> None:
         if method not in ("GET", "HEAD"):
-            await exchange.answer(405, {"error": "method_not_allowed"}, [(b"allow", b"GET, HEAD")])
+            await _answer_wrong_method(exchange, "GET, HEAD")
             return
-        caching = _NO_STORE if path == HEALTH_PATH else _CACHED
+        caching = NO_STORE if path == HEALTH_PATH else _CACHED
         await exchange.answer(200, self._documents[path], [caching])
 
+    async def _answer_operator(self, path: str, method: str, headers: RequestHeaders, exchange: Exchange) -> None:
+        """Answer /ready and /metrics, which are not for the public: what came through a proxy gets 404."""
+        proxied = any(name in headers for name in _PROXY_HEADERS)
+        metrics = self._recorder.render() if path == METRICS_PATH and not proxied else None
+        if proxied or (path == METRICS_PATH and metrics is None):
+            await exchange.answer(404, {"error": "not_found"})
+        elif method not in ("GET", "HEAD"):
+            await _answer_wrong_method(exchange, "GET, HEAD")
+        elif metrics:
+            content_type, body = metrics
+            await exchange.answer_bytes(200, body, [(b"content-type", content_type.encode()), NO_STORE])
+        else:
+            report = await self._readiness.report()
+            await exchange.answer(200 if report["status"] == "ready" else 503, report, [NO_STORE])
+
     async def _serve_protected(
-        self, scope: Scope, headers: dict[str, str], receive: Receive, exchange: _Exchange
+        self, scope: Scope, headers: RequestHeaders, receive: Receive, exchange: Exchange
     ) -> None:
         try:
             token = await self._authenticate(headers)
@@ -212,17 +214,15 @@ class Runtime:
             logger.error("%s", error)
             await exchange.answer(503, {"error": "keys_unavailable"}, [(b"retry-after", b"5")])
             return
-        messages = await _read_body(headers, receive)
-        if messages is None:
-            await exchange.answer(413, {"error": "body_too_large", "limit_bytes": MAX_BODY_BYTES})
-            return
-        reset = current_token.set(token)
+        current_token.set(token)
         try:
-            await self._inner(scope, _replay(messages, receive), exchange.send)
-        finally:
-            current_token.reset(reset)
+            await self._endpoint.serve(scope, headers, receive, exchange, token)
+        except BodyTooLarge as error:
+            await exchange.answer(413, {"error": "body_too_large", "limit_bytes": error.limit}, [_CLOSE])
+        except BodyTooSlow as error:
+            await exchange.answer(408, {"error": "body_too_slow", "limit_seconds": error.seconds}, [_CLOSE])
 
-    async def _authenticate(self, headers: dict[str, str]) -> Token | None:
+    async def _authenticate(self, headers: RequestHeaders) -> Token | None:
         if self._verifier is None:
             return None
         token = bearer_token(headers.get("authorization"))
@@ -230,63 +230,30 @@ class Runtime:
             return await asyncio.to_thread(self._verifier.verify, token)
         return self._verifier.verify(token)
 
-    async def _answer_unauthorized(self, reason: Refusal, exchange: _Exchange) -> None:
-        exchange.refusal = reason.name
-        challenge = self._challenge
+    async def _answer_unauthorized(self, reason: Refusal, exchange: Exchange) -> None:
+        exchange.refusal, exchange.outcome = reason.name, "refused"
+        text = self._challenge + self._scopes
         if reason is not Refusal.MISSING:
-            challenge += f', error="invalid_token", error_description="{reason.value}"'
+            text += f', error="invalid_token", error_description="{reason.value}"'
         body = {"error": "unauthorized" if reason is Refusal.MISSING else "invalid_token", "reason": reason.value}
-        await exchange.answer(401, body, [(b"www-authenticate", challenge.encode()), _NO_STORE])
+        await exchange.answer(401, body, [(b"www-authenticate", text.encode()), NO_STORE])
 
-    def _log(self, exchange: _Exchange) -> None:
-        level = "ERROR" if exchange.status >= 500 else "INFO"
-        if LOG_LEVELS.index(level) >= self._log_from:
-            sys.stdout.write(json.dumps({"level": level, **exchange.log_fields()}) + "\n")
-            sys.stdout.flush()
+    def _record(self, exchange: Exchange) -> None:
+        """Observe a message for the metrics and write the request's log line."""
+        seconds, outcome = exchange.seconds(), exchange.final_outcome()
+        fields: dict[str, Any] = {}
+        if exchange.is_message:
+            cold, self._cold = self._cold, False
+            observation = Observation(exchange.mcp_method, exchange.tool, exchange.era, outcome, seconds, cold)
+            fields = self._recorder.observe(observation)
+        level = "ERROR" if outcome in _FAILED else "INFO"
+        # Embedded metrics are read out of this line: no log level may suppress them.
+        if fields or LOG_LEVELS.index(level) >= self._log_from:
+            logs.write(exchange.log_fields(level, seconds, outcome) | fields)
 
 
-class _Exchange:
-    """One request's reply and what the log says about it."""
-
-    def __init__(self, scope: Scope, headers: dict[str, str], send: Send) -> None:
-        given = str(scope.get(REQUEST_ID) or headers.get("x-request-id", ""))
-        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        self.status = 0
-        self.refusal = ""
-        self._scope = scope
-        self._headers = headers
-        self._send = send
-        self._started = time.perf_counter()
-
-    async def send(self, message: Message) -> None:
-        """Pass a message of the user's server on, with the request id added."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
-            message = {**message, "headers": headers}
-        await self._send(message)
-
-    async def answer(self, status: int, document: object, headers: Headers = ()) -> None:
-        """Reply with JSON."""
-        body = json.dumps(document).encode()
-        length = (b"content-length", str(len(body)).encode())
-        await self.send({"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]})
-        await self.send({"type": "http.response.body", "body": b"" if self._scope["method"] == "HEAD" else body})
-
-    def log_fields(self) -> dict[str, Any]:
-        """Return the fields of the request's log line: neither tokens nor arguments."""
-        fields = {
-            "event": "request",
-            "method": self._scope["method"],
-            "path": self._scope["path"][:_LOGGED_CHARS],
-            "status": self.status,
-            "ms": round((time.perf_counter() - self._started) * 1000, 1),
-            "request_id": self.request_id,
-            "mcp_method": self._headers.get("mcp-method", "")[:_LOGGED_CHARS],
-            "mcp_name": self._headers.get("mcp-name", "")[:_LOGGED_CHARS],
-            "refusal": self.refusal,
-        }
-        return {name: value for name, value in fields.items() if value != ""}
+async def _answer_wrong_method(exchange: Exchange, allowed: str) -> None:
+    await exchange.answer(405, {"error": "method_not_allowed"}, [(b"allow", allowed.encode())])
 
 
 class _Allowlist:
@@ -302,65 +269,3 @@ class _Allowlist:
         given = (value or "").lower()
         name, separator, port = given.rpartition(":")
         return given in self._exact or (bool(separator) and port.isdigit() and name in self._any_port)
-
-
-def _documents(settings: Settings) -> dict[str, object]:
-    """Return the public documents by path; without tokens there is no metadata about them."""
-    health = {
-        "status": "ok",
-        "release": settings.release,
-        "environment": settings.environment,
-        "server": settings.server_name,
-    }
-    documents: dict[str, object] = {HEALTH_PATH: health}
-    if settings.token:
-        metadata = _resource_metadata(settings, settings.token.issuer)
-        documents |= {METADATA_PATH: metadata, METADATA_PATH + MCP_PATH: metadata}
-        if settings.token.jwks:
-            documents[KEYS_PATH] = settings.token.jwks
-    return documents
-
-
-def _resource_metadata(settings: Settings, issuer: str) -> dict[str, object]:
-    """Build the RFC 9728 document."""
-    scopes = {"scopes_supported": list(settings.scopes_supported)} if settings.scopes_supported else {}
-    return {
-        "resource": settings.resource,
-        "resource_name": settings.server_name,
-        "authorization_servers": [issuer],
-        "bearer_methods_supported": ["header"],
-        **scopes,
-    }
-
-
-def _challenge(settings: Settings) -> str:
-    challenge = f'Bearer resource_metadata="{settings.public_url}{METADATA_PATH}{MCP_PATH}"'
-    return challenge + (f', scope="{" ".join(settings.scopes_supported)}"' if settings.scopes_supported else "")
-
-
-async def _read_body(headers: dict[str, str], receive: Receive) -> list[Message] | None:
-    """Read a request's messages up to the end of its body; None when that is over the limit."""
-    declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        return None
-    messages: list[Message] = []
-    size = 0
-    while True:
-        message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return messages
-
-
-def _replay(messages: list[Message], receive: Receive) -> Receive:
-    """Return a receive function that gives the messages read so far, then those that still come."""
-    pending = iter(messages)
-
-    async def replayed() -> Message:
-        message = next(pending, None)
-        return message if message is not None else await receive()
-
-    return replayed

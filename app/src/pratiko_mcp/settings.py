@@ -6,20 +6,27 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 AUTH_MODES = ("jwt", "none")
+METRICS_MODES = ("prometheus", "emf", "off")
+SWITCH = ("true", "false")
 MIN_KEY_BYTES = 32
+MAX_BODY_BYTES = 4 * 1024 * 1024
+# Lambda's longest run; a call that takes more is a task to be polled, not a request.
+MAX_SECONDS = 900.0
 DEFAULT_ENTRYPOINT = "pratiko_mcp.reference.server:mcp"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
+TOOL_SCOPES_ALLOWED = 'a JSON object of tool names and lists of scopes, {"save_document": ["docs:write"], "get_*": []}'
 
 # A host name or address, then nothing, a port, or ":*" for any port.
 _HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(\d{1,5}|\*))?")
 _ENTRYPOINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PARAMETER = re.compile(r"[A-Za-z0-9_./-]{1,1011}")
 _SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+")
 
 
@@ -40,7 +47,11 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class TokenSettings:
-    """What an access token must satisfy. Exactly one of ``jwks`` (a parsed key set) and ``jwks_url`` is set."""
+    """What an access token must satisfy.
+
+    At most one of ``jwks`` (a parsed key set) and ``jwks_url`` is set; with neither, the foreign issuer's own
+    metadata names its keys (OIDC discovery).
+    """
 
     issuer: str
     audiences: tuple[str, ...]
@@ -50,7 +61,11 @@ class TokenSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Configuration of the server. ``token`` is None when authentication is off (MCP_AUTH=none)."""
+    """Configuration of the server.
+
+    ``token`` is None when authentication is off (MCP_AUTH=none), ``tool_scopes`` when the entry point's module decides.
+    Timeouts are in seconds.
+    """
 
     environment: str
     release: str
@@ -64,6 +79,16 @@ class Settings:
     request_state_secret: str | None
     request_state_key: str | None
     log_level: str
+    on_lambda: bool
+    tool_scopes: Mapping[str, Sequence[str]] | None
+    limits_parameter: str | None
+    limits_file: str | None
+    sessions: bool
+    max_body_bytes: int
+    request_timeout: float
+    body_timeout: float
+    metrics: str
+    metrics_by_tool: bool
 
     @property
     def resource(self) -> str:
@@ -86,11 +111,9 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """
     auth = _choice(env, "MCP_AUTH", "jwt", AUTH_MODES)
     public_url = _public_url(env, DEFAULT_PUBLIC_URL if auth == "none" else None)
-    secret = _secret_arn(env, "MCP_REQUEST_STATE_SECRET")
-    key = _request_state_key(env)
-    if secret and key:
-        together = "set together with MCP_REQUEST_STATE_SECRET"
-        raise SettingsError("MCP_REQUEST_STATE_KEY", None, "only one of the two", together)
+    _refuse_both(env, "MCP_REQUEST_STATE_KEY", "MCP_REQUEST_STATE_SECRET")
+    _refuse_both(env, "MCP_LIMITS_FILE", "MCP_LIMITS_PARAMETER")
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in env
     return Settings(
         environment=env.get("MCP_ENVIRONMENT") or "local",
         release=env.get("MCP_RELEASE") or "unreleased",
@@ -101,9 +124,19 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         allowed_origins=_allowed_origins(env),
         token=load_token_settings(env, public_url) if auth == "jwt" else None,
         scopes_supported=tuple(env.get("MCP_SCOPES_SUPPORTED", "").replace(",", " ").split()),
-        request_state_secret=secret,
-        request_state_key=key,
+        request_state_secret=_secret_arn(env, "MCP_REQUEST_STATE_SECRET"),
+        request_state_key=_request_state_key(env),
         log_level=_choice(env, "MCP_LOG_LEVEL", "INFO", LOG_LEVELS),
+        on_lambda=on_lambda,
+        tool_scopes=_tool_scopes(env),
+        limits_parameter=_parameter(env, "MCP_LIMITS_PARAMETER"),
+        limits_file=env.get("MCP_LIMITS_FILE") or None,
+        sessions=_sessions(env, on_lambda),
+        max_body_bytes=_bytes(env, "MCP_MAX_BODY_BYTES", MAX_BODY_BYTES),
+        request_timeout=_seconds(env, "MCP_REQUEST_TIMEOUT", 28.0),
+        body_timeout=_seconds(env, "MCP_BODY_TIMEOUT", 10.0),
+        metrics=_choice(env, "MCP_METRICS", "emf" if on_lambda else "prometheus", METRICS_MODES),
+        metrics_by_tool=_switch(env, "MCP_METRICS_BY_TOOL"),
     )
 
 
@@ -121,14 +154,19 @@ def load_authorizer_settings(env: Mapping[str, str] = os.environ) -> AuthorizerS
 def load_token_settings(env: Mapping[str, str], public_url: str) -> TokenSettings:
     """Read whose tokens are accepted; issuer and audience default to our own."""
     inline, url = env.get("MCP_JWKS"), env.get("MCP_JWKS_URL")
-    if bool(inline) == bool(url):
-        together = "set together with MCP_JWKS_URL" if inline else ""
-        raise SettingsError("MCP_JWKS", None, "a JSON Web Key Set, or MCP_JWKS_URL instead, never both", together)
+    issuer = _url("MCP_ISSUER", env.get("MCP_ISSUER") or public_url)
+    allowed = "a JSON Web Key Set, or MCP_JWKS_URL instead, never both"
+    if inline and url:
+        raise SettingsError("MCP_JWKS", None, allowed, "set together with MCP_JWKS_URL")
+    if not inline and not url:  # a foreign issuer is asked where its keys are
+        if issuer == public_url:
+            raise SettingsError("MCP_JWKS", None, allowed + "; neither for a foreign MCP_ISSUER with OIDC discovery")
+        _secure_url("MCP_ISSUER", issuer)
     return TokenSettings(
-        issuer=_url("MCP_ISSUER", env.get("MCP_ISSUER") or public_url),
+        issuer=issuer,
         audiences=_list(env, "MCP_AUDIENCE") or (public_url + "/mcp",),
         jwks=_key_set(inline) if inline else None,
-        jwks_url=_jwks_url(url) if url else None,
+        jwks_url=_secure_url("MCP_JWKS_URL", url) if url else None,
     )
 
 
@@ -147,6 +185,58 @@ def _choice(env: Mapping[str, str], name: str, default: str, allowed: tuple[str,
     if value not in allowed:
         raise SettingsError(name, value, ", ".join(allowed))
     return value
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    return _choice(env, name, "false", SWITCH) == "true"
+
+
+def _sessions(env: Mapping[str, str], on_lambda: bool) -> bool:
+    """Accept sessions where the next request of one is sure to reach this process."""
+    if _switch(env, "MCP_SESSIONS") and on_lambda:
+        raise SettingsError("MCP_SESSIONS", "true", "false on Lambda, where every request may reach another instance")
+    return _switch(env, "MCP_SESSIONS")
+
+
+def _bytes(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name) or str(default)
+    if not re.fullmatch(r"\d{1,9}", value) or not 1024 <= int(value) <= 100 * 1024 * 1024:
+        raise SettingsError(name, value, f"bytes as a number from 1024 to 104857600, for example {default}")
+    return int(value)
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    value = env.get(name) or str(default)
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", value) or not 0 < float(value) <= MAX_SECONDS:
+        allowed = f"seconds as a number over 0 and up to {MAX_SECONDS:g}, for example {default:g}"
+        raise SettingsError(name, value, allowed)
+    return float(value)
+
+
+def _refuse_both(env: Mapping[str, str], name: str, other: str) -> None:
+    if env.get(name) and env.get(other):
+        raise SettingsError(name, None, "only one of the two", f"set together with {other}")
+
+
+def _parameter(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name)
+    if value and not _PARAMETER.fullmatch(value):
+        raise SettingsError(name, value, "the name of an SSM parameter, for example /mcp/production/limits")
+    return value or None
+
+
+def _tool_scopes(env: Mapping[str, str]) -> Mapping[str, Sequence[str]] | None:
+    """Parse the JSON object; its entries are checked where the module's own ones are, by ToolScopes."""
+    text = env.get("MCP_TOOL_SCOPES")
+    if not text:
+        return None
+    try:
+        scopes = json.loads(text)
+    except (ValueError, RecursionError):
+        scopes = None
+    if not isinstance(scopes, dict):
+        raise SettingsError("MCP_TOOL_SCOPES", text, TOOL_SCOPES_ALLOWED)
+    return scopes
 
 
 def _matching(env: Mapping[str, str], name: str, default: str, pattern: re.Pattern[str], allowed: str) -> str:
@@ -178,10 +268,10 @@ def _public_url(env: Mapping[str, str], default: str | None) -> str:
     return url
 
 
-def _jwks_url(value: str) -> str:
-    url = urlsplit(_url("MCP_JWKS_URL", value))
+def _secure_url(name: str, value: str) -> str:
+    url = urlsplit(_url(name, value))
     if url.scheme != "https" and not is_loopback(url.hostname):
-        raise SettingsError("MCP_JWKS_URL", value, "an https URL (http only on loopback: keys must not be replaceable)")
+        raise SettingsError(name, value, "an https URL (http only on loopback: keys must not be replaceable)")
     return value
 
 

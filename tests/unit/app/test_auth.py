@@ -1,63 +1,55 @@
 # SPDX-License-Identifier: MIT
-"""Which tokens are accepted, and why the others are not."""
+"""Keys that are fetched, tokens that are remembered, scopes that are asked for; which tokens are accepted at all is
+in test_authorization_table."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import datetime
-import hashlib
-import hmac
 import json
 import os
-import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pratiko_mcp import auth
+from cryptography.hazmat.primitives.asymmetric import ec
+from pratiko_mcp import auth, discovery
 from pratiko_mcp.auth import (
     ACCEPTED_TTL_SECONDS,
     KEYS_TTL_SECONDS,
     LEEWAY_SECONDS,
     MAX_ACCEPTED,
     REFETCH_INTERVAL_SECONDS,
+    RETRY_INTERVAL_SECONDS,
     KeySource,
     KeysUnavailable,
     Refusal,
+    ScopeMissing,
     Token,
     TokenRefused,
     Verifier,
-    bearer_token,
-    fetch_key_set,
+    current_token,
+    require_scope,
 )
 from pratiko_mcp.settings import TokenSettings
 
 ISSUER = "https://mcp.example.com"
 AUDIENCE = "https://mcp.example.com/mcp"
-CLIENT_ID = "4b6cognitoclient"
 NOW = int(time.time())
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
-RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-SHORT_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
 @pytest.fixture(autouse=True)
-def _the_time_the_tables_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token of the tables must not age while other tests run: stop the clock of the JWT library."""
+def _the_time_the_tokens_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token must not age while other tests run: stop the clock of the JWT library."""
 
     class Stopped(datetime.datetime):
         @classmethod
@@ -67,22 +59,12 @@ def _the_time_the_tables_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwt.api_jwt, "datetime", Stopped)
 
 
-def public(key: Any, kid: str, **extra: str) -> dict[str, Any]:
-    is_rsa = isinstance(key, rsa.RSAPrivateKey)
-    to_jwk = jwt.algorithms.RSAAlgorithm.to_jwk if is_rsa else jwt.algorithms.ECAlgorithm.to_jwk
-    return {**to_jwk(key.public_key(), as_dict=True), "kid": kid, **extra}
+def public(key: ec.EllipticCurvePrivateKey, kid: str) -> dict[str, Any]:
+    return {**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid}
 
 
-JWKS = {
-    "keys": [
-        public(EC_KEY, "ec-1", use="sig", alg="ES256"),
-        public(RSA_KEY, "rsa-1"),
-        public(SHORT_RSA_KEY, "rsa-short"),
-        public(OTHER_EC_KEY, "ec-encryption", use="enc"),
-        {"kty": "EC", "crv": "P-256", "kid": "ec-broken", "x": "AA", "y": "AA"},
-    ]
-}
-SETTINGS = TokenSettings(issuer=ISSUER, audiences=(AUDIENCE, CLIENT_ID), jwks=JWKS, jwks_url=None)
+JWKS = {"keys": [public(EC_KEY, "ec-1")]}
+SETTINGS = TokenSettings(issuer=ISSUER, audiences=(AUDIENCE,), jwks=JWKS, jwks_url=None)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -91,10 +73,8 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
-def token(
-    payload: dict[str, Any], key: Any = EC_KEY, alg: str = "ES256", kid: str | None = "ec-1", **header: Any
-) -> str:
-    return jwt.encode(payload, key, algorithm=alg, headers={**({"kid": kid} if kid else {}), **header})
+def token(payload: dict[str, Any], key: Any = EC_KEY, kid: str | None = "ec-1") -> str:
+    return jwt.encode(payload, key, algorithm="ES256", headers={"kid": kid} if kid else {})
 
 
 def segment(data: object) -> str:
@@ -102,93 +82,9 @@ def segment(data: object) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def hs256_with_public_key() -> str:
-    """Forge the classic confusion: the public key used as a shared secret."""
-    signed = f"{segment({'alg': 'HS256', 'kid': 'ec-1'})}.{segment(claims())}"
-    secret = json.dumps(JWKS["keys"][0]).encode()
-    return f"{signed}.{segment(hmac.new(secret, signed.encode(), hashlib.sha256).digest())}"
-
-
 def tampered() -> str:
     head, _, signature = token(claims()).split(".")
     return f"{head}.{segment(claims(sub='mallory'))}.{signature}"
-
-
-def unsigned(alg: Any, signature: str = "") -> str:
-    return f"{segment({'alg': alg, 'kid': 'ec-1'})}.{segment(claims())}.{signature}"
-
-
-ACCEPTED = {
-    "ec": token(claims()),
-    "rsa": token(claims(), RSA_KEY, "RS256", "rsa-1"),
-    "audience in a list": token(claims(aud=["https://other.example", AUDIENCE])),
-    "expired within the leeway": token(claims(exp=NOW - 20)),
-    "not before within the leeway": token(claims(nbf=NOW + 20)),
-    "cognito access token": token(claims(aud=None, token_use="access", client_id=CLIENT_ID)),
-    "scope as a list": token(claims(scope=None, scp=["read", "write"])),
-    "machine without sub": token(claims(sub=None, client_id="robot")),
-}
-
-REFUSED = {
-    "expired": (token(claims(exp=NOW - 60)), Refusal.EXPIRED),
-    "not yet valid": (token(claims(nbf=NOW + 120)), Refusal.NOT_YET_VALID),
-    "issued in the future": (token(claims(iat=NOW + 120)), Refusal.NOT_YET_VALID),
-    "wrong issuer": (token(claims(iss="https://evil.example")), Refusal.ISSUER),
-    "issuer with a slash": (token(claims(iss=ISSUER + "/")), Refusal.ISSUER),
-    "no issuer": (token(claims(iss=None)), Refusal.CLAIMS),
-    "wrong audience": (token(claims(aud="https://other.example/mcp")), Refusal.AUDIENCE),
-    "audience of the origin only": (token(claims(aud=ISSUER)), Refusal.AUDIENCE),
-    "no audience": (token(claims(aud=None)), Refusal.AUDIENCE),
-    "client_id beside a wrong aud": (token(claims(aud="x", token_use="access", client_id=CLIENT_ID)), Refusal.AUDIENCE),
-    "client_id without token_use": (token(claims(aud=None, client_id=CLIENT_ID)), Refusal.AUDIENCE),
-    "unknown client_id": (token(claims(aud=None, token_use="access", client_id="other")), Refusal.AUDIENCE),
-    "cognito id token": (token(claims(aud=CLIENT_ID, token_use="id")), Refusal.AUDIENCE),
-    "audience of a wrong type": (token(claims(aud={"a": AUDIENCE})), Refusal.AUDIENCE),
-    "no expiry": (token(claims(exp=None)), Refusal.CLAIMS),
-    "expiry as text": (token(claims(exp="tomorrow")), Refusal.CLAIMS),
-    "infinite expiry": (token(claims(exp=float("inf"))), Refusal.CLAIMS),
-    "scope of a wrong type": (token(claims(scope={"read": True})), Refusal.CLAIMS),
-    "nobody": (token(claims(sub=None)), Refusal.CLAIMS),
-    "subject of a wrong type": (token(claims(sub=["alice"])), Refusal.CLAIMS),
-    "other key, same kid": (token(claims(), OTHER_EC_KEY), Refusal.SIGNATURE),
-    "tampered claims": (tampered(), Refusal.SIGNATURE),
-    "unknown kid": (token(claims(), kid="ec-2"), Refusal.UNKNOWN_KEY),
-    "no kid, several keys": (token(claims(), OTHER_EC_KEY, kid=None), Refusal.UNKNOWN_KEY),
-    "kid of a key for encryption": (token(claims(), OTHER_EC_KEY, kid="ec-encryption"), Refusal.UNKNOWN_KEY),
-    "kid of a key of another type": (token(claims(), RSA_KEY, "RS256", "ec-1"), Refusal.UNKNOWN_KEY),
-    "kid of a broken key": (token(claims(), kid="ec-broken"), Refusal.UNKNOWN_KEY),
-    "RSA key of 1024 bits": (token(claims(), RSA_KEY, "RS256", "rsa-short"), Refusal.UNKNOWN_KEY),
-    "alg none": (unsigned("none"), Refusal.ALGORITHM),
-    "alg None with a signature": (unsigned("None", "AAAA"), Refusal.ALGORITHM),
-    "alg as a list": (unsigned(["ES256"], "AAAA"), Refusal.ALGORITHM),
-    "alg HS256 with the public key": (hs256_with_public_key(), Refusal.ALGORITHM),
-    "alg PS256": (token(claims(), RSA_KEY, "PS256", "rsa-1"), Refusal.ALGORITHM),
-    "critical extension": (token(claims(), crit=["exp"]), Refusal.MALFORMED),
-    "kid of a wrong type": (f"{segment({'alg': 'ES256', 'kid': 7})}.{segment(claims())}.AAAA", Refusal.MALFORMED),
-    "no signature": (unsigned("ES256"), Refusal.MALFORMED),
-    "header is no object": (f"{segment([1])}.{segment(claims())}.AAAA", Refusal.MALFORMED),
-    "header is no JSON": (f"{segment(b'hello')}.{segment(claims())}.AAAA", Refusal.MALFORMED),
-    "deeply nested header": (f"{segment(b'[' * 9000)}.e30.AAAA", Refusal.MALFORMED),
-    "two segments": ("abc.def", Refusal.MALFORMED),
-    "not base64url": ("a+b.c/d.e", Refusal.MALFORMED),
-    "too long": ("a" * 20_000 + ".b.c", Refusal.MALFORMED),
-    "empty": ("", Refusal.MALFORMED),
-}
-
-
-@pytest.mark.parametrize("name", ACCEPTED)
-def test_accepted(name: str) -> None:
-    verified = Verifier(SETTINGS).verify(ACCEPTED[name])
-    assert verified.scopes == ("read", "write")
-    assert verified.subject == ("robot" if name == "machine without sub" else "alice")
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused(name: str) -> None:
-    text, reason = REFUSED[name]
-    with pytest.raises(TokenRefused) as refused:
-        Verifier(SETTINGS).verify(text)
-    assert refused.value.reason is reason
 
 
 def test_token_fields() -> None:
@@ -201,17 +97,6 @@ def test_one_key_needs_no_kid() -> None:
     assert Verifier(single).verify(token(claims(), kid=None)).subject == "alice"
 
 
-@pytest.mark.parametrize("header", [None, "", "Basic abc", "Bearer", "Bearer ", "token abc"])
-def test_header_without_bearer_token(header: str | None) -> None:
-    with pytest.raises(TokenRefused) as refused:
-        bearer_token(header)
-    assert refused.value.reason is Refusal.MISSING
-
-
-def test_header_scheme_ignores_case() -> None:
-    assert bearer_token("bEaReR  abc ") == "abc"
-
-
 class Issuer:
     """Key sets by the call, and a clock that only the test moves."""
 
@@ -220,7 +105,8 @@ class Issuer:
         self.calls = 0
         self.now = 1000.0
         settings = TokenSettings(ISSUER, (AUDIENCE,), None, "https://issuer.example/keys")
-        self.verifier = Verifier(settings, KeySource(settings, self.fetch, lambda: self.now), lambda: self.now)
+        self.keys: Any = KeySource(settings, self.fetch, lambda: self.now)
+        self.verifier = Verifier(settings, self.keys, lambda: self.now)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
@@ -334,83 +220,137 @@ def test_memory_for_tokens_is_bounded() -> None:
     assert [verifier.recall(text) is not None for text in (tokens[0], tokens[-1])] == [False, True]
 
 
-def test_fetch_from_a_closed_port() -> None:
-    with pytest.raises(KeysUnavailable, match=r"MCP_JWKS_URL http://127\.0\.0\.1:9/keys"):
-        fetch_key_set("http://127.0.0.1:9/keys")
+def in_threads(count: int, call: Any) -> list[Any]:
+    """Call a function from threads that start together; return results and exceptions."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> Any:
+        barrier.wait(10)
+        try:
+            return call(number)
+        except (TokenRefused, KeysUnavailable) as error:
+            return error
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
 
 
-class IssuerOnLoopback(BaseHTTPRequestHandler):
-    """Serves a key set under /keys, and redirects to whatever follows the question mark."""
-
-    def do_GET(self) -> None:
-        target = self.path.partition("?")[2]
-        self.send_response(302 if target else 200)
-        self.send_header("Location", target)
-        self.end_headers()
-        self.wfile.write(b"" if target else json.dumps(JWKS).encode())
-
-    def log_message(self, *_arguments: object) -> None:
-        """Keep the test's output clean."""
+def test_calls_at_once_with_a_new_kid_share_one_request_and_are_all_accepted() -> None:
+    issuer = Issuer(OLD, NEW)
+    issuer.verifier.verify(token(claims()))
+    texts = [token(claims(sub=f"caller-{number}"), OTHER_EC_KEY, kid="ec-2") for number in range(12)]
+    results = in_threads(12, lambda number: issuer.verifier.verify(texts[number]).subject)
+    assert results == [f"caller-{number}" for number in range(12)] and issuer.calls == 2
 
 
-@contextlib.contextmanager
-def serve(tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Run an issuer on loopback and give its base URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), IssuerOnLoopback)
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield f"{'https' if tls else 'http'}://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+def test_calls_at_once_with_invented_kids_share_one_request() -> None:
+    issuer = Issuer(OLD)
+    issuer.verifier.verify(token(claims()))
+    texts = [token(claims(), kid=f"invented-{number}") for number in range(12)]
+    results = in_threads(12, lambda number: issuer.verifier.verify(texts[number]))
+    assert [result.reason for result in results] == [Refusal.UNKNOWN_KEY] * 12 and issuer.calls == 2
 
 
-def trusted_certificate(folder: Path) -> Path:
-    """Make a certificate for localhost; the file holds its key as well."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, EC_KEY.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(EC_KEY, hashes.SHA256())
-    )
-    key = EC_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file = folder / "issuer.pem"
-    file.write_bytes(key + certificate.public_bytes(Encoding.PEM))
-    return file
+def test_first_calls_at_once_share_one_request() -> None:
+    issuer = Issuer(OLD)
+    texts = [token(claims(sub=f"caller-{number}")) for number in range(12)]
+    in_threads(12, lambda number: issuer.verifier.verify(texts[number]))
+    assert issuer.calls == 1
 
 
-@pytest.fixture
-def issuers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Run one issuer for each scheme."""
-    certificate = trusted_certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    monkeypatch.setenv("no_proxy", "*")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
-    with serve() as http, serve(tls) as https:
-        yield {"http": http, "https": https}
+def test_an_invented_kid_does_not_make_a_first_call_ask_twice() -> None:
+    issuer = Issuer(OLD)
+    with pytest.raises(TokenRefused):
+        issuer.verifier.verify(token(claims(), kid="invented"))
+    assert issuer.calls == 1
 
 
-@pytest.mark.parametrize("route", ["http", "https", "http http", "http https", "https https", "http http https https"])
-def test_key_set_behind_redirects(issuers: dict[str, str], route: str) -> None:
-    url = "?".join(issuers[scheme] + "/keys" for scheme in route.split())
-    assert fetch_key_set(url) == JWKS
+@pytest.mark.parametrize("kid", [None, ""])
+def test_without_a_key_id_there_is_nothing_to_ask_the_issuer(kid: str | None) -> None:
+    issuer = Issuer({"keys": [*OLD["keys"], *NEW["keys"]]})
+    issuer.verifier.verify(token(claims()))
+    nameless = f"{segment({'alg': 'ES256', 'kid': kid})}.{segment(claims())}.AAAA"
+    with pytest.raises(TokenRefused) as refused:
+        issuer.verifier.verify(nameless)
+    assert refused.value.reason is Refusal.UNKNOWN_KEY and issuer.calls == 1
 
 
-@pytest.mark.parametrize("route", ["https http", "http https http", "https https http"])
-def test_redirect_away_from_https_is_refused(issuers: dict[str, str], route: str) -> None:
-    url = "?".join(issuers[scheme] + "/keys" for scheme in route.split())
-    with pytest.raises(KeysUnavailable, match=rf"redirects to {issuers['http']}/keys, which is not https"):
-        fetch_key_set(url)
+def test_an_issuer_that_hangs_does_not_keep_calls_with_known_keys_waiting() -> None:
+    issuer = Issuer(OLD)
+    issuer.verifier.verify(token(claims()))
+    issuer.pass_time(KEYS_TTL_SECONDS + 1)
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_url: str) -> Any:
+        asked.set()
+        released.wait(10)
+        return OLD
+
+    issuer.keys._fetch = hang
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(issuer.verifier.verify, token(claims(sub="first")))
+        assert asked.wait(10)
+        assert issuer.verifier.verify(token(claims(sub="second"))).subject == "second"
+        assert not waiting.done()
+        released.set()
+        assert waiting.result(10).subject == "first"
 
 
-@pytest.mark.parametrize("target", ["http://keys.invalid/keys", "ftp://localhost/keys"])
-def test_redirect_from_loopback_to_an_insecure_address_is_refused(issuers: dict[str, str], target: str) -> None:
-    with pytest.raises(KeysUnavailable, match=rf"redirects to {target}, which is not https"):
-        fetch_key_set(issuers["http"] + "/keys?" + target)
+def test_an_issuer_that_is_down_is_not_asked_by_every_call() -> None:
+    issuer = Issuer(KeysUnavailable("down"), OLD)
+    for _ in range(5):
+        with pytest.raises(KeysUnavailable, match="down"):
+            issuer.verifier.verify(token(claims()))
+    assert issuer.calls == 1
+    issuer.pass_time(RETRY_INTERVAL_SECONDS)
+    assert issuer.verifier.verify(token(claims())).subject == "alice"
+
+
+def test_stale_keys_are_asked_for_again_soon_after_an_outage() -> None:
+    issuer = Issuer(OLD, KeysUnavailable("down"), NEW)
+    issuer.verifier.verify(token(claims()))
+    issuer.pass_time(KEYS_TTL_SECONDS)
+    issuer.verifier.verify(token(claims(sub="still")))
+    issuer.pass_time(RETRY_INTERVAL_SECONDS)
+    with pytest.raises(TokenRefused):
+        issuer.verifier.verify(token(claims(sub="removed")))
+    assert issuer.calls == 3
+
+
+def test_an_issuer_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer = Issuer(OLD)
+    released = threading.Event()
+    issuer.keys._fetch = lambda _url: released.wait(10)
+    monkeypatch.setattr(auth, "in_time", lambda load: discovery.in_time(load, 0.05))
+    with pytest.raises(KeysUnavailable, match=r"did not arrive within 0\.05 seconds"):
+        issuer.verifier.verify(token(claims()))
+    released.set()
+
+
+def with_scopes(*scopes: str) -> Token:
+    return Token("alice", "cli", scopes, NOW + 300, ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("caller", "missing"),
+    [
+        (None, ()),
+        (with_scopes("read", "write", "admin"), ()),
+        (with_scopes("read"), ("write",)),
+        (with_scopes("reader", "writer"), ("read", "write")),
+    ],
+)
+def test_require_scope(caller: Token | None, missing: tuple[str, ...]) -> None:
+    reset = current_token.set(caller)
+    try:
+        if not missing:
+            require_scope("read", "write")
+            return
+        with pytest.raises(ScopeMissing, match=f"^The token lacks the scope {' '.join(missing)}$") as lacking:
+            require_scope("read", "write")
+        assert lacking.value.missing == missing and isinstance(lacking.value, PermissionError)
+    finally:
+        current_token.reset(reset)
 
 
 def test_imports_neither_the_sdk_nor_boto3() -> None:

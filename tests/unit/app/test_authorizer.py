@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from cryptography.hazmat.primitives.asymmetric import ec
+from pratiko_mcp import aws_json
 from pratiko_mcp.auth import KeySource, KeysUnavailable, Verifier
 from pratiko_mcp.authorizer import SECRET_TTL_SECONDS, Authorizer, OriginSecret
 from pratiko_mcp.settings import TokenSettings
@@ -33,17 +34,25 @@ def token(**changes: Any) -> str:
 class Bench:
     """An authorizer over a stubbed Secrets Manager and a clock that only the test moves."""
 
-    def __init__(self, jwks_url: str | None = None) -> None:
-        client = boto3.client(
+    def __init__(self, patch: pytest.MonkeyPatch, jwks_url: str | None = None, jwks: Any = JWKS) -> None:
+        self._client = boto3.client(
             "secretsmanager", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
         )
-        self.stub = Stubber(client)
+        self.stub = Stubber(self._client)
         self.stub.activate()
         self.now = 100.0
         self.fetched: list[str] = []
-        settings = TokenSettings(ISSUER, (ISSUER + "/mcp",), None if jwks_url else JWKS, jwks_url)
-        verifier = Verifier(settings, KeySource(settings, self._fetch))
-        self.authorizer = Authorizer(verifier, OriginSecret(ARN, client, lambda: self.now))
+        settings = TokenSettings(ISSUER, (ISSUER + "/mcp",), None if jwks_url else jwks, jwks_url)
+        verifier = Verifier(settings, KeySource(settings, self._fetch, find_url=lambda issuer: issuer + "/found"))
+        self.authorizer = Authorizer(verifier, OriginSecret(ARN, lambda: self.now))
+        patch.setattr(aws_json, "call", self._call)
+
+    def _call(self, service: str, target: str, document: dict[str, str]) -> Any:
+        """Answer as the stub does, after checking the call against botocore's model of the service."""
+        model = self._client.meta.service_model
+        assert (service, target) == (model.signing_name, f"{model.metadata['targetPrefix']}.GetSecretValue")
+        assert model.metadata["jsonVersion"] == "1.1"
+        return self._client.get_secret_value(**document)
 
     def _fetch(self, url: str) -> dict[str, Any]:
         self.fetched.append(url)
@@ -70,8 +79,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
 
 
 def test_allow(bench: Bench) -> None:
@@ -117,9 +126,9 @@ def test_deny_round_the_cdn(bench: Bench, origin: str | None) -> None:
     bench.stub.assert_no_pending_responses()
 
 
-def test_wrong_origin_is_denied_after_keys_and_secret_were_read() -> None:
+def test_wrong_origin_is_denied_after_keys_and_secret_were_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release gate asks this of a new authorizer: its answer proves that both can be read."""
-    bench = Bench(jwks_url="https://issuer.example/keys")
+    bench = Bench(monkeypatch, jwks_url="https://issuer.example/keys")
     bench.secret(AWSCURRENT="s1")
     bench.secret(AWSCURRENT="s1", AWSPENDING=None, AWSPREVIOUS=None)
     assert bench.effect("wrong", type="REQUEST") == "Deny"
@@ -133,10 +142,24 @@ def test_unreadable_secret_is_an_error_not_a_decision(bench: Bench) -> None:
         bench.effect("wrong")
 
 
-def test_unreadable_keys_are_an_error_before_the_secret_is_read() -> None:
-    bench = Bench(jwks_url="https://unreachable.example/keys")
-    with pytest.raises(KeysUnavailable, match="unreachable"):
-        bench.effect("wrong")
+def test_unreadable_keys_are_an_error_before_the_secret_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not "Unauthorized": API Gateway answers 500, and no client throws a good token away."""
+    bench = Bench(monkeypatch, jwks_url="https://unreachable.example/keys")
+    bearer = token()
+    with pytest.raises(KeysUnavailable, match="unreachable") as failure:
+        bench.effect("s1", bearer)
+    output = capsys.readouterr().out
+    assert json.loads(output) == {"event": "authorizer", "decision": "error", "reason": "KEYS"}
+    assert bearer not in output and bearer not in str(failure.value)
+
+
+def test_keys_of_a_foreign_issuer_are_discovered(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, jwks=None)
+    bench.secret(AWSCURRENT="s1")
+    assert [bench.effect("s1"), bench.effect("s1")] == ["Allow", "Allow"]
+    assert bench.fetched == [ISSUER + "/found"]
 
 
 def test_secret_is_cached(bench: Bench) -> None:

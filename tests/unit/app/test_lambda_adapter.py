@@ -1,28 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""API Gateway events through the adapter, invocation after invocation."""
+"""Events through the adapter, invocation after invocation."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import contextlib
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pratiko_mcp import lambda_adapter
-from pratiko_mcp.lambda_adapter import MAX_ANSWER_BYTES, LambdaAdapter, read_event
+from pratiko_mcp.lambda_adapter import SECONDS_LEFT, LambdaAdapter
+from pratiko_mcp.reference.server import TOOL_SCOPES
 from pratiko_mcp.runtime import create_app
 from pratiko_mcp.settings import SettingsError, load_settings
+
+from tests.unit.app.lambda_calls import BALANCED, KINDS, TRACE, LambdaContext, event
 
 PUBLIC_URL = "https://mcp.example.com"
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -33,45 +37,13 @@ ENVIRONMENT = {
     "MCP_RELEASE": "r1",
     "MCP_ENTRYPOINT": "pratiko_mcp.reference.server:mcp",
 }
-EVENTS = ["v1", "v2"]
-
-
-class LambdaContext:
-    """What Lambda tells a function about an invocation."""
-
-    aws_request_id = "invocation-1"
-
-    def __init__(self, seconds: float = 30.0) -> None:
-        self._seconds = seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self._seconds * 1000)
 
 
 def bearer() -> dict[str, str]:
-    claims = {"iss": PUBLIC_URL, "aud": PUBLIC_URL + "/mcp", "sub": "alice", "exp": int(time.time()) + 300}
+    scopes = sorted({scope for needed in TOOL_SCOPES.values() for scope in needed})
+    claims: dict[str, Any] = {"iss": PUBLIC_URL, "aud": PUBLIC_URL + "/mcp", "sub": "alice", "scope": " ".join(scopes)}
+    claims["exp"] = int(time.time()) + 300
     return {"Authorization": "Bearer " + jwt.encode(claims, KEY, "ES256", headers={"kid": "1"})}
-
-
-def event(version: str, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-    """Build an event as API Gateway sends it; the path of version 2 starts with the stage."""
-    headers = {"Host": "mcp.example.com", "X-Forwarded-Proto": "https", **(headers or {})}
-    if version == "v1":
-        many = {name: [value] for name, value in headers.items()}
-        gateway = {"stage": "live", "path": "/live" + path, "requestId": "gw-1", "identity": {"sourceIp": "192.0.2.1"}}
-        return {
-            "httpMethod": method,
-            "path": path,
-            "headers": headers,
-            "multiValueHeaders": many,
-            "requestContext": gateway,
-            "isBase64Encoded": False,
-            **more,
-        }
-    lower = {name.lower(): value for name, value in headers.items()}
-    http = {"method": method, "path": "/live" + path, "sourceIp": "192.0.2.1"}
-    gateway = {"stage": "live", "requestId": "gw-1", "http": http}
-    return {"version": "2.0", "rawPath": "/live" + path, "headers": lower, "requestContext": gateway, **more}
 
 
 def rpc(method: str, modern: bool, **params: Any) -> tuple[dict[str, str], str]:
@@ -88,11 +60,17 @@ def rpc(method: str, modern: bool, **params: Any) -> tuple[dict[str, str], str]:
     return headers, json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
 
+def headers_of(reply: dict[str, Any]) -> dict[str, str]:
+    """Return the headers of a reply in any form."""
+    lists = {name: ", ".join(values) for name, values in reply.get("multiValueHeaders", {}).items()}
+    return {**reply.get("headers", {}), **lists}
+
+
 def result_of(reply: dict[str, Any]) -> Any:
     """Return a JSON-RPC result from a JSON or a buffered event-stream reply."""
     assert reply["statusCode"] == 200, reply
     body = reply["body"]
-    if "event-stream" in reply["headers"]["content-type"]:
+    if "event-stream" in headers_of(reply)["content-type"]:
         body = next(line[6:] for line in body.splitlines() if line.startswith("data: {"))
     return json.loads(body)["result"]
 
@@ -132,114 +110,67 @@ def adapt() -> Iterator[Adapt]:
 
 
 @pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
-@pytest.mark.parametrize("version", EVENTS)
-def test_invocations_follow_each_other(reference: LambdaAdapter, version: str, modern: bool) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_invocations_follow_each_other(reference: LambdaAdapter, kind: str, modern: bool) -> None:
     for number in range(1, 4):
-        document = {"document_id": f"{version}-{modern}-{number}", "title": "T", "text": "x"}
+        document = {"document_id": f"{kind}-{modern}-{number}", "title": "T", "text": "x"}
         headers, body = rpc("tools/call", modern, name="save_document", arguments=document)
-        reply = reference.handle(event(version, "POST", "/mcp", headers, body=body), LambdaContext())
+        reply = reference.handle(event(kind, "POST", "/mcp", headers, body=body), LambdaContext())
         assert result_of(reply)["structuredContent"]["version"] == 1
         assert reply["isBase64Encoded"] is False
-        assert reply["headers"]["x-request-id"] == "gw-1"
+        assert headers_of(reply)["x-request-id"] == ("invocation-1" if kind in BALANCED else "gw-1")
 
 
-@pytest.mark.parametrize("version", EVENTS)
-def test_base64_body(reference: LambdaAdapter, version: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_base64_body(reference: LambdaAdapter, kind: str) -> None:
     headers, body = rpc("tools/list", True)
     encoded = base64.b64encode(body.encode()).decode()
-    request = event(version, "POST", "/mcp", headers, body=encoded, isBase64Encoded=True)
+    request = event(kind, "POST", "/mcp", headers, body=encoded, isBase64Encoded=True)
     assert len(result_of(reference.handle(request, LambdaContext()))["tools"]) == 5
 
 
-@pytest.mark.parametrize("version", EVENTS)
-def test_health_and_refusals(reference: LambdaAdapter, version: str) -> None:
-    health = reference.handle(event(version, "GET", "/health"), LambdaContext())
+@pytest.mark.parametrize("kind", KINDS)
+def test_health_and_refusals(reference: LambdaAdapter, kind: str) -> None:
+    health = reference.handle(event(kind, "GET", "/health"), LambdaContext())
     assert json.loads(health["body"])["release"] == "r1"
-    refused = reference.handle(event(version, "POST", "/mcp", body="{}"), LambdaContext())
+    refused = reference.handle(event(kind, "POST", "/mcp", body="{}"), LambdaContext())
     assert refused["statusCode"] == 401
-    assert "resource_metadata" in refused["headers"]["www-authenticate"]
-    assert reference.handle(event(version, "GET", "/mcp"), LambdaContext())["headers"]["allow"] == "POST"
+    assert "resource_metadata" in headers_of(refused)["www-authenticate"]
+    assert headers_of(reference.handle(event(kind, "GET", "/mcp"), LambdaContext()))["allow"] == "POST"
 
 
-def test_one_log_line_for_each_call(reference: LambdaAdapter, capsys: pytest.CaptureFixture[str]) -> None:
-    reference.handle(event("v1", "GET", "/health"), LambdaContext())
-    lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line)["request_id"] for line in lines] == ["gw-1"]
+@pytest.mark.parametrize("path", ["/ready", "/metrics"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_for_operators_is_not_for_the_public(reference: LambdaAdapter, kind: str, path: str) -> None:
+    request = event(kind, "GET", path)
+    assert reference.handle(request, LambdaContext())["statusCode"] == 404
+    if kind in BALANCED:  # a balancer may be set to leave the header out
+        del request["multiValueHeaders" if kind == "alb-lists" else "headers"]["x-forwarded-for"]
+        assert reference.handle(request, LambdaContext())["statusCode"] == 404
 
 
-def scope_of(request: dict[str, Any]) -> dict[str, Any]:
-    return read_event(request, "invocation-1")[0]
+def test_an_operator_may_invoke_the_function(reference: LambdaAdapter) -> None:
+    request = event("rest", "GET", "/ready")
+    for name in ("headers", "multiValueHeaders"):
+        del request[name]["X-Forwarded-For"]
+    assert json.loads(reference.handle(request, LambdaContext())["body"])["status"] == "ready"
 
 
-@pytest.mark.parametrize("version", EVENTS)
-def test_scope(version: str) -> None:
-    scope = scope_of(event(version, "POST", "/mcp", {"X-Test": "a"}))
-    assert (scope["method"], scope["path"], scope["scheme"]) == ("POST", "/mcp", "https")
-    assert (scope["client"], scope["server"]) == (("192.0.2.1", 0), ("mcp.example.com", 443))
-    assert (b"x-test", b"a") in scope["headers"]
+def test_health_check_of_a_load_balancer(reference: LambdaAdapter) -> None:
+    request = event("alb", "GET", "/health")
+    request["headers"] = {"user-agent": "ELB-HealthChecker/2.0"}
+    reply = reference.handle(request, LambdaContext())
+    assert (reply["statusCode"], reply["statusDescription"]) == (200, "200 OK")
 
 
-def test_several_values_v1() -> None:
-    request = event("v1", "GET", "/a")
-    request["multiValueHeaders"] = {"X-Test": ["a", "b"]}
-    request["multiValueQueryStringParameters"] = {"q": ["1", "2 &"]}
-    scope = scope_of(request)
-    assert scope["headers"] == [(b"x-test", b"a"), (b"x-test", b"b")]
-    assert scope["query_string"] == b"q=1&q=2+%26"
-
-
-def test_single_values_v1() -> None:
-    request = event("v1", "GET", "/a", queryStringParameters={"q": "1"}, multiValueHeaders=None)
-    assert scope_of(request)["query_string"] == b"q=1"
-    assert (b"host", b"mcp.example.com") in scope_of(request)["headers"]
-
-
-@pytest.mark.parametrize("version", EVENTS)
-def test_origin_secret_does_not_reach_the_application(version: str) -> None:
-    scope = scope_of(event(version, "GET", "/a", {"X-Mcp-Origin": "s1", "X-Mcp-Other": "kept"}))
-    assert [value for name, value in scope["headers"] if name.startswith(b"x-mcp-")] == [b"kept"]
-
-
-@pytest.mark.parametrize(("version", "offered"), [("v1", []), ("v2", [b"gzip"])])
-def test_rest_api_is_offered_no_compression(version: str, offered: list[bytes]) -> None:
-    scope = scope_of(event(version, "GET", "/a", {"Accept-Encoding": "gzip", "Accept": "text/html"}))
-    found = [(name, value) for name, value in scope["headers"] if name.startswith(b"accept")]
-    assert found == [*((b"accept-encoding", value) for value in offered), (b"accept", b"text/html")]
-
-
-def test_query_and_cookies_v2() -> None:
-    scope = scope_of(event("v2", "GET", "/a", rawQueryString="q=1&q=2", cookies=["a=1", "b=2"]))
-    assert scope["query_string"] == b"q=1&q=2"
-    assert (b"cookie", b"a=1; b=2") in scope["headers"]
-
-
-@pytest.mark.parametrize(
-    ("stage", "path", "expected"),
-    [
-        ("live", "/live/mcp", "/mcp"),
-        ("live", "/mcp", "/mcp"),
-        ("mcp", "/mcp", "/mcp"),
-        ("mcp", "/mcp/mcp", "/mcp"),
-        ("live", "/lively/mcp", "/lively/mcp"),
-        ("$default", "/mcp", "/mcp"),
-        (None, "/mcp", "/mcp"),
-    ],
-)
-def test_stage(stage: str | None, path: str, expected: str) -> None:
-    request = event("v1", "GET", path)
-    request["requestContext"] = {"stage": stage}
-    assert scope_of(request)["path"] == expected
-
-
-def test_smallest_event() -> None:
-    scope = scope_of({"httpMethod": "GET", "path": "/health"})
-    assert (scope["client"], scope["pratiko_mcp.request_id"]) == (None, "invocation-1")
-
-
-@pytest.mark.parametrize("unknown", [{}, {"Records": []}, {"version": "1.0"}])
-def test_unknown_event(unknown: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="answers API Gateway events"):
-        read_event(unknown, None)
+def test_one_log_line_for_each_call(
+    reference: LambdaAdapter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
+    reference.handle(event("rest", "GET", "/health"), LambdaContext())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ids = [(line["request_id"], line["trace_id"]) for line in lines]
+    assert ids == [("gw-1", "1-67891233-abcdef012345678912345678")]
 
 
 def app_answering(headers: list[tuple[bytes, bytes]], body: bytes) -> Any:
@@ -252,63 +183,10 @@ def app_answering(headers: list[tuple[bytes, bytes]], body: bytes) -> Any:
     return app
 
 
-def answer(adapt: Adapt, headers: list[tuple[bytes, bytes]], body: bytes, version: str = "v1") -> dict[str, Any]:
-    return adapt(app_answering(headers, body)).handle(event(version, "GET", "/"), LambdaContext())
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "binary"),
-    [
-        ([(b"content-type", b"image/png")], b"\x89PNG", True),
-        ([(b"content-type", b"text/plain; charset=latin-1")], b"\xe9", True),
-        ([(b"content-type", b"application/json"), (b"content-encoding", b"gzip")], b"abc", True),
-        ([(b"Content-Type", b"text/event-stream")], "data: ü\n\n".encode(), False),
-        ([(b"content-type", b"application/json")], b"{}", False),
-        ([], b"plain", False),
-    ],
-)
-def test_binary_replies_travel_as_base64(
-    adapt: Adapt, headers: list[tuple[bytes, bytes]], body: bytes, binary: bool
-) -> None:
-    reply = answer(adapt, headers, body)
-    assert reply["isBase64Encoded"] is binary
-    assert (base64.b64decode(reply["body"]) if binary else reply["body"].encode()) == body
-
-
-def test_repeated_reply_headers(adapt: Adapt) -> None:
-    headers = [(b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=2"), (b"vary", b"a"), (b"vary", b"b"), (b"x-one", b"1")]
-    first = answer(adapt, headers, b"x")
-    assert first["headers"] == {"x-one": "1"}
-    assert first["multiValueHeaders"] == {"set-cookie": ["a=1", "b=2"], "vary": ["a", "b"]}
-    second = answer(adapt, headers, b"x", "v2")
-    assert (second["headers"], second["cookies"]) == ({"x-one": "1", "vary": "a, b"}, ["a=1", "b=2"])
-
-
-@pytest.mark.parametrize("version", EVENTS)
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        (b"text/plain", b"x" * MAX_ANSWER_BYTES),
-        (b"text/plain", b'"' * (MAX_ANSWER_BYTES // 2)),
-        (b"text/plain", b"\0" * (MAX_ANSWER_BYTES // 6)),
-        (b"image/png", b"x" * (MAX_ANSWER_BYTES * 3 // 4)),
-    ],
-    ids=["plain", "escaped twice as long", "escaped six times as long", "base64"],
-)
-def test_reply_over_lambdas_limit(adapt: Adapt, content_type: bytes, body: bytes, version: str) -> None:
-    headers = [(b"x-request-id", b"r9"), (b"content-type", content_type)]
-    assert answer(adapt, headers, body[1000:], version)["statusCode"] == 200
-    reply = answer(adapt, headers, body, version)
-    assert (reply["statusCode"], reply["isBase64Encoded"]) == (500, False)
-    assert json.loads(reply["body"]) == {"error": "reply_too_large", "request_id": "r9"}
-
-
-@pytest.mark.parametrize(("python", "status"), [((3, 11), 500), ((3, 12), 200)])
-def test_only_older_runtimes_escape_other_scripts(
-    adapt: Adapt, monkeypatch: pytest.MonkeyPatch, python: tuple[int, int], status: int
-) -> None:
-    monkeypatch.setattr(lambda_adapter, "sys", types.SimpleNamespace(version_info=python))
-    assert answer(adapt, [], "ü".encode() * (MAX_ANSWER_BYTES // 6))["statusCode"] == status
+def test_reply_in_several_parts_is_one_answer(adapt: Adapt) -> None:
+    adapter = adapt(app_answering([(b"X-One", b"1"), (b"content-type", b"text/plain")], b"whole"))
+    reply = adapter.handle(event("rest", "GET", "/"), LambdaContext())
+    assert (reply["statusCode"], reply["body"], reply["headers"]["x-one"]) == (200, "whole", "1")
 
 
 def test_hanging_application(adapt: Adapt) -> None:
@@ -326,11 +204,11 @@ def test_hanging_application(adapt: Adapt) -> None:
 
     adapter = adapt(app)
     started = time.monotonic()
-    reply = adapter.handle(event("v1", "GET", "/slow"), LambdaContext(seconds=1.3))
-    assert time.monotonic() - started < 1.0
+    reply = adapter.handle(event("rest", "GET", "/slow"), LambdaContext(seconds=0.8))
+    assert time.monotonic() - started < 0.5
     assert (reply["statusCode"], json.loads(reply["body"])) == (504, {"error": "timeout", "request_id": "gw-1"})
     assert cancelled == [True]
-    assert adapter.handle(event("v1", "GET", "/fast"), LambdaContext())["statusCode"] == 204
+    assert adapter.handle(event("rest", "GET", "/fast"), LambdaContext())["statusCode"] == 204
 
 
 def test_application_that_cannot_be_cancelled(adapt: Adapt) -> None:
@@ -342,9 +220,35 @@ def test_application_that_cannot_be_cancelled(adapt: Adapt) -> None:
                 await asyncio.shield(work)
 
     started = time.monotonic()
-    reply = adapt(app).handle(event("v1", "GET", "/"), LambdaContext(seconds=1.1))
+    reply = adapt(app).handle(event("rest", "GET", "/"), LambdaContext(seconds=0.6))
     assert reply["statusCode"] == 504
     assert time.monotonic() - started < 0.7
+
+
+def test_application_knows_how_long_it_has(adapt: Adapt) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http", "no lifespan"
+        await app_answering([], str(scope[SECONDS_LEFT]).encode())(scope, receive, send)
+
+    adapter = adapt(app)
+    answers = [adapter.handle(event("rest", "GET", "/"), LambdaContext(seconds))["body"] for seconds in (29, 0.2)]
+    assert answers == ["28.0", "0.0"]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(29.0, 2.0), (1.5, 1.0), (0.2, 0.0)])
+def test_traces_are_sent_on_after_each_reply(seconds: float, expected: float) -> None:
+    order: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http", "no lifespan"
+        await app_answering([], b"x")(scope, receive, send)
+        order.append("answered")
+
+    adapter = LambdaAdapter(app, order.append)
+    adapter.handle(event("rest", "GET", "/"), LambdaContext(seconds))
+    adapter.handle(event("rest", "GET", "/"), LambdaContext(seconds))
+    stop(adapter)
+    assert order == ["answered", expected] * 2
 
 
 def test_application_that_crashes_or_says_nothing(adapt: Adapt) -> None:
@@ -355,7 +259,7 @@ def test_application_that_crashes_or_says_nothing(adapt: Adapt) -> None:
 
     adapter = adapt(app)
     for path in ("/crash", "/silent"):
-        reply = adapter.handle(event("v1", "GET", path), LambdaContext())
+        reply = adapter.handle(event("rest", "GET", path), LambdaContext())
         assert (reply["statusCode"], json.loads(reply["body"])["error"]) == (500, "no_reply")
 
 
@@ -376,7 +280,7 @@ def test_disconnect_is_told_only_after_the_reply(adapt: Adapt) -> None:
         await send({"type": "http.response.body", "body": b"x"})
         await watcher
 
-    assert adapt(app).handle(event("v1", "GET", "/"), LambdaContext())["body"] == "x"
+    assert adapt(app).handle(event("rest", "GET", "/"), LambdaContext())["body"] == "x"
     assert order == ["sent", "http.disconnect"]
 
 
@@ -393,7 +297,7 @@ def test_lifespan_is_entered_once_with_state(adapt: Adapt) -> None:
             await app_answering([], scope["state"]["pool"].encode())(scope, receive, send)
 
     adapter = adapt(app)
-    bodies = [adapter.handle(event("v1", "GET", "/"), LambdaContext())["body"] for _ in range(3)]
+    bodies = [adapter.handle(event("rest", "GET", "/"), LambdaContext())["body"] for _ in range(3)]
     assert (starts, bodies) == (["lifespan.startup"], ["ready"] * 3)
 
 
@@ -409,9 +313,9 @@ def test_handler_keeps_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     lambda_adapter._adapter.cache_clear()
-    first = lambda_adapter.handler(event("v1", "GET", "/health"), LambdaContext())
+    first = lambda_adapter.handler(event("rest", "GET", "/health"), LambdaContext())
     monkeypatch.setenv("MCP_RELEASE", "r2")
-    second = lambda_adapter.handler(event("v1", "GET", "/health"), LambdaContext())
+    second = lambda_adapter.handler(event("rest", "GET", "/health"), LambdaContext())
     assert first["body"] == second["body"]
     stop(lambda_adapter._adapter())
     lambda_adapter._adapter.cache_clear()
@@ -421,18 +325,21 @@ def test_handler_refuses_to_run_without_authentication(monkeypatch: pytest.Monke
     monkeypatch.setenv("MCP_AUTH", "none")
     lambda_adapter._adapter.cache_clear()
     with pytest.raises(SettingsError, match="MCP_AUTH is 'none'"):
-        lambda_adapter.handler(event("v1", "GET", "/health"), LambdaContext())
+        lambda_adapter.handler(event("rest", "GET", "/health"), LambdaContext())
 
 
-def init_on_lambda(**environment: str) -> subprocess.CompletedProcess[str]:
+INIT = "import gc, pratiko_mcp.lambda_adapter as a; print(a._adapter.cache_info().currsize, gc.isenabled())"
+
+
+def run_on_lambda(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Import the adapter as Lambda does, in a process of its own."""
-    code = "import gc, pratiko_mcp.lambda_adapter as a; print(a._adapter.cache_info().currsize, gc.isenabled())"
     source = str(Path(lambda_adapter.__file__).parents[1])
     lambda_environment = {
         **os.environ,
         **ENVIRONMENT,
         "PYTHONPATH": source,
         "AWS_LAMBDA_FUNCTION_NAME": "mcp",
+        "AWS_DEFAULT_REGION": "us-east-1",
         **environment,
     }
     return subprocess.run(
@@ -441,11 +348,60 @@ def init_on_lambda(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_adapter_is_built_while_lambda_initialises() -> None:
-    done = init_on_lambda(MCP_TABLE="documents", AWS_DEFAULT_REGION="us-east-1")
-    assert done.stdout.split() == ["1", "True"], done.stderr
+    done = run_on_lambda(INIT, MCP_TABLE="documents")
+    assert done.stdout.splitlines()[-1:] == ["1 True"], done.stderr
+
+
+def test_limits_are_read_while_lambda_initialises_and_may_be_away() -> None:
+    """Nothing listens at this address: the instance starts, says so, and has no limits."""
+    nowhere = {"AWS_ENDPOINT_URL_SSM": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    done = run_on_lambda(INIT, MCP_TABLE="documents", MCP_LIMITS_PARAMETER="/mcp/limits", **nowhere)
+    lines = done.stdout.splitlines()
+    assert lines[-1:] == ["1 True"], done.stderr
+    assert any("limits cannot be read" in json.loads(line)["message"] for line in lines[:-1])
 
 
 def test_reference_server_on_lambda_needs_a_table() -> None:
-    failed = init_on_lambda()
+    failed = run_on_lambda(INIT)
     assert failed.returncode == 1
     assert "SettingsError: MCP_TABLE is not set" in failed.stderr
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Takes traces."""
+
+    paths: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.paths.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+TRACED = """
+import json, os
+from pratiko_mcp import lambda_adapter
+
+class Context:
+    aws_request_id = "invocation-1"
+    get_remaining_time_in_millis = staticmethod(lambda: 29000)
+
+print(lambda_adapter.handler(json.loads(os.environ["EVENT"]), Context())["statusCode"], flush=True)
+os._exit(0)  # Lambda stops the process here
+"""
+
+
+def test_traces_leave_before_lambda_stops_the_process() -> None:
+    headers, body = rpc("tools/list", True)
+    request = json.dumps(event("rest", "POST", "/mcp", headers, body=body))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        done = run_on_lambda(TRACED, MCP_TABLE="documents", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, EVENT=request)
+        server.shutdown()
+    assert done.stdout.splitlines()[-1:] == ["200"], done.stderr
+    assert Collector.paths == ["/v1/traces"]

@@ -4,25 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 from mcp import Client
-from pratiko_mcp.reference.files import Files, make_s3_client
-from pratiko_mcp.reference.server import MAX_TEXT_BYTES, make_server, make_storage
-from pratiko_mcp.reference.storage import (
-    SAVE_ATTEMPTS,
-    SEARCH_PAGES,
-    DynamoStorage,
-    MemoryStorage,
-    StorageError,
-    VersionConflict,
-)
+from pratiko_mcp.auth import Token, current_token
+from pratiko_mcp.reference import server
+from pratiko_mcp.reference.dynamodb import DynamoStorage
+from pratiko_mcp.reference.files import Files
+from pratiko_mcp.reference.memory import MemoryStorage
+from pratiko_mcp.reference.server import MAX_TEXT_BYTES, TOOL_SCOPES, make_server, make_storage
 from pratiko_mcp.settings import SettingsError
 
 CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
@@ -45,23 +41,43 @@ class Caller:
         return str(result.content[0].text)
 
     def tools(self) -> dict[str, Any]:
-        async def run() -> dict[str, Any]:
+        return {tool.name: tool for tool in self.ask(lambda client: client.list_tools()).tools}
+
+    def ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
+        async def run() -> Any:
             async with Client(self._server) as client:
-                return {tool.name: tool for tool in (await client.list_tools()).tools}
+                return await question(client)
 
         return asyncio.run(run())
 
     def _call(self, tool: str, arguments: dict[str, Any]) -> Any:
-        async def run() -> Any:
-            async with Client(self._server) as client:
-                return await client.call_tool(tool, arguments)
-
-        return asyncio.run(run())
+        return self.ask(lambda client: client.call_tool(tool, arguments))
 
 
 @pytest.fixture
 def caller() -> Caller:
     return Caller()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of what is counted."""
+    names: list[str] = []
+    monkeypatch.setattr(server, "count", names.append)
+    return names
+
+
+@pytest.fixture
+def as_token() -> Iterator[Callable[..., None]]:
+    """Let the following calls come with a token."""
+    before = current_token.get()
+
+    def use(**claims: Any) -> None:
+        usual = {"subject": "s", "client_id": "c", "scopes": (), "expires_at": 1, "issuer": "https://issuer.example"}
+        current_token.set(Token(**{**usual, **claims}))
+
+    yield use
+    current_token.set(before)
 
 
 def test_save_get_delete(caller: Caller) -> None:
@@ -152,153 +168,153 @@ def test_memory_is_refused_on_lambda() -> None:
         make_storage(None, on_lambda=True)
 
 
-class Table:
-    """A DynamoStorage over a stubbed client."""
-
-    def __init__(self) -> None:
-        client = boto3.client("dynamodb", **CREDENTIALS, config=Config(retries={"total_max_attempts": 1}))
-        self.stub = Stubber(client)
-        self.stub.activate()
-        self.storage = DynamoStorage("t", lambda: client)
-
-    def holds(self, version: int | None, text: str = "x") -> None:
-        """Expect a read of document a."""
-        key = {"pk": {"S": "doc#a"}, "sk": {"S": "content"}}
-        item = {**key, "title": {"S": "T"}, "text": {"S": text}, "version": {"N": str(version)}}
-        item |= {"size_bytes": {"N": "1"}, "created_at": {"S": "c"}, "updated_at": {"S": "u"}}
-        expected = {"TableName": "t", "Key": key, "ConsistentRead": True}
-        self.stub.add_response("get_item", {"Item": item} if version else {}, expected)
-
-    def refuses_write(self, code: str) -> None:
-        reasons = {"CancellationReasons": [{"Code": code}, {"Code": "None"}]}
-        error = "TransactionCanceledException"
-        self.stub.add_client_error("transact_write_items", error, modeled_fields=reasons)
+@pytest.mark.parametrize("argument", ["title", "text"])
+def test_text_that_cannot_be_stored(caller: Caller, argument: str) -> None:
+    arguments = {"document_id": "a", "title": "T", "text": "x", argument: "a\x00b"}
+    assert f"The {argument} has the character U+0000 at position 1" in caller.error("save_document", **arguments)
 
 
-@pytest.fixture
-def table() -> Table:
-    return Table()
+# Each argument that is a string, with what else its tool needs.
+STRINGS = [
+    ("save_document", "document_id", {"title": "T", "text": "x"}),
+    ("save_document", "title", {"document_id": "a", "text": "x"}),
+    ("save_document", "text", {"document_id": "a", "title": "T"}),
+    ("save_document", "idempotency_key", {"document_id": "a", "title": "T", "text": "x"}),
+    ("get_document", "document_id", {}),
+    ("list_documents", "after", {}),
+    ("search_documents", "query", {}),
+    ("search_documents", "after", {"query": "term"}),
+    ("delete_document", "document_id", {}),
+    ("delete_document", "idempotency_key", {"document_id": "a"}),
+    ("create_upload_url", "file_id", {"content_type": "text/plain", "size_bytes": 1}),
+    ("create_upload_url", "content_type", {"file_id": "a", "size_bytes": 1}),
+    ("create_download_url", "file_id", {}),
+]
+HOSTILE = ["\x00", "a\x00", "\ud800", "a\udfffb", "x" * 400_000, 7, True, ["a"], {"a": "b"}]
+HOSTILE_IDS = [
+    "",
+    " ",
+    "#",
+    "a#b",
+    "../a",
+    "a/b",
+    "a\n",
+    "ä",
+    "\u202e",
+    "٣",
+    "-a",
+    ".",
+    "..",
+    "%00",
+    "x" * 129,
+    "a\r\nb",
+]
 
 
-def test_new_document_is_written_only_where_none_is(table: Table) -> None:
-    table.holds(None)
-    condition = {"ConditionExpression": "attribute_not_exists(pk)", "TableName": "t", "Item": ANY}
-    expected = {"TransactItems": [{"Put": condition}, {"Put": condition}]}
-    table.stub.add_response("transact_write_items", {}, expected)
-    assert table.storage.save("a", "T", "x", None).version == 1
+@pytest.mark.parametrize(
+    ("tool", "argument", "rest"), STRINGS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_hostile_values_are_refused_with_a_reason(
+    caplog: pytest.LogCaptureFixture, tool: str, argument: str, rest: dict[str, Any]
+) -> None:
+    caller = Caller(files=files_of(s3_client()))
+    free = argument in ("title", "text", "query", "content_type")
+    for value in HOSTILE if free else [*HOSTILE, *HOSTILE_IDS]:
+        text = caller.error(tool, **rest, **{argument: value})
+        assert argument in text or "The query has the character" in text
+        assert len(text) < 600
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_same_content_is_not_written(table: Table) -> None:
-    table.holds(3)
-    assert table.storage.save("a", "T", "x", None).version == 3
-    table.stub.assert_no_pending_responses()
+def test_repeated_call_with_a_key_returns_the_first_result(caller: Caller) -> None:
+    call = {"document_id": "a", "title": "T", "text": "x", "expected_version": 0, "idempotency_key": "k:1"}
+    first = caller.ok("save_document", **call)
+    caller.ok("save_document", document_id="a", title="T", text="moved on")
+    assert caller.ok("save_document", **call) == first
+    assert caller.ok("delete_document", document_id="a", idempotency_key="k:2")["deleted"]
+    assert caller.ok("delete_document", document_id="a", idempotency_key="k:2")["deleted"]
+    assert not caller.ok("delete_document", document_id="a", idempotency_key="k:3")["deleted"]
 
 
-@pytest.mark.parametrize("code", ["ConditionalCheckFailed", "TransactionConflict"])
-def test_save_beside_another_save_is_repeated(table: Table, code: str) -> None:
-    table.holds(1)
-    table.refuses_write(code)
-    table.holds(2, "other")
-    table.stub.add_response("transact_write_items", {})
-    assert table.storage.save("a", "T", "y", None).version == 3
+def test_key_of_another_call_is_refused(caller: Caller) -> None:
+    caller.ok("save_document", document_id="a", title="T", text="x", idempotency_key="k")
+    text = caller.error("delete_document", document_id="a", idempotency_key="k")
+    assert "idempotency_key 'k' stands for another call of save_document" in text
+    assert "Choose a new key for a new change" in text
 
 
-def test_save_beside_another_save_keeps_the_expected_version(table: Table) -> None:
-    table.holds(1)
-    table.refuses_write("ConditionalCheckFailed")
-    table.holds(2, "other")
-    with pytest.raises(VersionConflict, match="at version 2, not at version 1"):
-        table.storage.save("a", "T", "y", 1)
+def test_keys_belong_to_the_tokens_issuer_subject_and_client(caller: Caller, as_token: Callable[..., None]) -> None:
+    callers = [{}, {"subject": "other"}, {"client_id": "other"}, {"issuer": "https://other.example"}]
+    for number, token in enumerate(callers):
+        as_token(**token)
+        saved = caller.ok("save_document", document_id="a", title="T", text=str(number), idempotency_key="k")
+        assert saved["version"] == number + 1
+    as_token(scopes=("documents:write",), expires_at=9)
+    assert caller.ok("save_document", document_id="a", title="T", text="0", idempotency_key="k")["version"] == 1
 
 
-@pytest.mark.parametrize("operation", ["save", "delete"])
-def test_writes_give_up(table: Table, operation: str) -> None:
-    for _ in range(SAVE_ATTEMPTS):
-        table.holds(1)
-        table.refuses_write("ConditionalCheckFailed")
-    with pytest.raises(StorageError, match="being changed by others"):
-        table.storage.save("a", "T", "y", None) if operation == "save" else table.storage.delete("a", None)
+def test_only_changes_are_counted(caller: Caller, counted: list[str]) -> None:
+    call = {"document_id": "a", "title": "T", "text": "x", "idempotency_key": "k"}
+    for _ in range(3):
+        caller.ok("save_document", **call)
+    caller.ok("save_document", document_id="a", title="T", text="x")
+    caller.error("save_document", document_id="a", title="T", text="y", expected_version=7)
+    assert counted == ["documents_saved"]
 
 
-def test_other_cancellations_are_crashes(table: Table) -> None:
-    table.holds(None)
-    table.refuses_write("ValidationError")
-    with pytest.raises(Exception, match="TransactionCanceledException"):
-        table.storage.save("a", "T", "y", None)
+def test_only_links_are_counted(counted: list[str]) -> None:
+    client = s3_client()
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", "404")
+        stub.add_response("head_object", {})
+        caller = Caller(files=files_of(client))
+        caller.ok("create_upload_url", file_id="a", content_type="text/plain", size_bytes=1)
+        caller.error("create_download_url", file_id="a")
+        assert counted == ["links_created"]
+        caller.ok("create_download_url", file_id="a")
+    assert counted == ["links_created"] * 2
 
 
-def test_throttling_is_told_to_the_model(table: Table) -> None:
-    table.stub.add_client_error("get_item", "ThrottlingException")
-    assert "busy. Wait a few seconds" in Caller(table.storage).error("get_document", document_id="a")
+def test_every_tool_has_its_scope() -> None:
+    tools = Caller(files=files_of(s3_client())).tools()
+    assert set(TOOL_SCOPES) == set(tools)
+    for name, tool in tools.items():
+        reads = tool.annotations.read_only_hint
+        assert TOOL_SCOPES[name] == (("documents:read",) if reads else ("documents:write",))
 
 
-def test_other_aws_errors_are_not_told_to_the_model(table: Table) -> None:
-    table.stub.add_client_error("get_item", "AccessDeniedException", "arn:aws:iam::123456789012:role/secret")
-    assert Caller(table.storage).error("get_document", document_id="a") == "Error executing tool get_document"
+def test_crash_is_not_told_to_the_model() -> None:
+    class Broken(MemoryStorage):
+        def get(self, document_id: str) -> None:
+            raise ValueError("arn:aws:iam::123456789012:role/secret")
 
-
-def query_page(ids: list[str], last: str | None) -> dict[str, Any]:
-    values = {name: {"S": name} for name in ("title", "created_at", "updated_at")}
-    numbers = {"version": {"N": "1"}, "size_bytes": {"N": "1"}}
-    key = {"pk": {"S": "documents"}}
-    items = [{**key, "sk": {"S": name}, **values, **numbers} for name in ids]
-    return {"Items": items, **({"LastEvaluatedKey": {**key, "sk": {"S": last}}} if last else {})}
-
-
-def ids_of(page: Any) -> list[str]:
-    return [document.document_id for document in page.documents]
-
-
-def test_search_goes_on_until_it_has_enough(table: Table) -> None:
-    for ids, last in ((["a"], "f"), ([], "m"), (["p", "q", "r"], "s")):
-        table.stub.add_response("query", query_page(ids, last))
-    page = table.storage.page(3, None, "term")
-    assert (ids_of(page), page.next_id) == (["a", "p", "q"], "q")
-
-
-def test_search_has_a_bound(table: Table) -> None:
-    for number in range(SEARCH_PAGES):
-        table.stub.add_response("query", query_page([], f"m{number}"))
-    page = table.storage.page(3, None, "term")
-    assert (ids_of(page), page.next_id) == ([], f"m{SEARCH_PAGES - 1}")
-
-
-def test_list_reads_one_page_after_the_cursor(table: Table) -> None:
-    start = {"pk": {"S": "documents"}, "sk": {"S": "a"}}
-    expected = {
-        "TableName": "t",
-        "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": {"S": "documents"}},
-        "ConsistentRead": True,
-        "ExclusiveStartKey": start,
-        "Limit": 2,
-    }
-    table.stub.add_response("query", query_page(["b", "c"], None), expected)
-    assert ids_of(table.storage.page(2, "a")) == ["b", "c"]
+    assert Caller(Broken()).error("get_document", document_id="a") == "Error executing tool get_document"
 
 
 def s3_client() -> Any:
     return boto3.client("s3", **CREDENTIALS, config=Config(signature_version="s3v4"))
 
 
+def files_of(client: Any) -> Files:
+    return Files("b", lambda patience: client)
+
+
 @pytest.fixture
-def fresh_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server make its own S3 client, for a region with an endpoint of its own."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials it has seen
     for name, value in {"DEFAULT_REGION": "eu-south-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    make_s3_client.cache_clear()
-    yield
-    make_s3_client.cache_clear()
 
 
-@pytest.mark.usefixtures("fresh_client")
+@pytest.mark.usefixtures("account")
 def test_link_names_the_regions_own_host() -> None:
     """The global host answers with a redirect, which breaks the signature."""
     url = urlsplit(Files("files-1").upload_link("a", "text/plain", 1).url)
     assert (url.hostname, url.path) == ("files-1.s3.eu-south-1.amazonaws.com", "/files/a")
 
 
-@pytest.mark.usefixtures("fresh_client")
+@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "emulator.example"])
 def test_link_to_another_endpoint_has_the_bucket_in_its_path(
@@ -311,11 +327,11 @@ def test_link_to_another_endpoint_has_the_bucket_in_its_path(
 
 def test_file_tools_need_a_bucket() -> None:
     assert "create_upload_url" not in Caller().tools()
-    assert {"create_upload_url", "create_download_url"} <= set(Caller(files=Files("b", s3_client())).tools())
+    assert {"create_upload_url", "create_download_url"} <= set(Caller(files=files_of(s3_client())).tools())
 
 
 def test_upload_link_signs_type_and_size() -> None:
-    link = Caller(files=Files("b", s3_client())).ok(
+    link = Caller(files=files_of(s3_client())).ok(
         "create_upload_url", file_id="a.pdf", content_type="application/pdf", size_bytes=7
     )
     query = parse_qs(urlsplit(link["url"]).query)
@@ -330,12 +346,13 @@ def test_upload_link_signs_type_and_size() -> None:
     [
         {"file_id": "a/b", "content_type": "text/plain", "size_bytes": 1},
         {"file_id": "a", "content_type": "text/plain\r\nx: y", "size_bytes": 1},
+        {"file_id": "a", "content_type": "x" * 51 + "/plain", "size_bytes": 1},
         {"file_id": "a", "content_type": "text/plain", "size_bytes": 0},
         {"file_id": "a", "content_type": "text/plain", "size_bytes": 104857601},
     ],
 )
 def test_upload_out_of_bounds(arguments: dict[str, Any]) -> None:
-    assert "validation error" in Caller(files=Files("b", s3_client())).error("create_upload_url", **arguments)
+    assert "validation error" in Caller(files=files_of(s3_client())).error("create_upload_url", **arguments)
 
 
 @pytest.mark.parametrize("code", ["404", "403"])
@@ -343,7 +360,7 @@ def test_download_of_a_missing_file(code: str) -> None:
     client = s3_client()
     with Stubber(client) as stub:
         stub.add_client_error("head_object", code)
-        text = Caller(files=Files("b", client)).error("create_download_url", file_id="a")
+        text = Caller(files=files_of(client)).error("create_download_url", file_id="a")
     assert "Upload it first, with a link from create_upload_url" in text
 
 
@@ -351,6 +368,6 @@ def test_download_link() -> None:
     client = s3_client()
     with Stubber(client) as stub:
         stub.add_response("head_object", {}, {"Bucket": "b", "Key": "files/a"})
-        link = Caller(files=Files("b", client)).ok("create_download_url", file_id="a")
+        link = Caller(files=files_of(client)).ok("create_download_url", file_id="a")
     assert (link["method"], link["headers"]) == ("GET", {})
     assert "X-Amz-Signature" in link["url"]

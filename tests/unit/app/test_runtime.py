@@ -1,149 +1,42 @@
 # SPDX-License-Identifier: MIT
-"""The runtime in front of an MCP server, an ASGI application and things that are neither."""
+"""The runtime in front of a user's server: who is let in, what everybody may read, what is logged."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-import sys
 import threading
 import time
 import types
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-import jwt
 import pytest
 import uvicorn
-from cryptography.hazmat.primitives.asymmetric import ec
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import InputRequiredResult
 from pratiko_mcp import runtime
-from pratiko_mcp.auth import KeysUnavailable, Verifier, current_token
-from pratiko_mcp.request_state import SecretCodec, share_request_state_key
-from pratiko_mcp.runtime import MAX_BODY_BYTES, EntrypointError, build_inner_app, create_app, load_entrypoint
-from pratiko_mcp.settings import Settings, load_settings
+from pratiko_mcp.auth import KeysUnavailable, Verifier
+from pratiko_mcp.runtime import create_app
+from pratiko_mcp.settings import load_settings
 
-PUBLIC_URL = "https://mcp.example.com"
-KEY = ec.generate_private_key(ec.SECP256R1())
-JWKS = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "1"}]}
-ENVIRONMENT = {
-    "MCP_ENVIRONMENT": "test",
-    "MCP_RELEASE": "r1",
-    "MCP_ENTRYPOINT": "users_server:mcp",
-    "MCP_SERVER_NAME": "greeter",
-    "MCP_PUBLIC_URL": PUBLIC_URL,
-    "MCP_ALLOWED_HOSTS": "mcp.example.com,127.0.0.1:*",
-    "MCP_ALLOWED_ORIGINS": "https://app.example.com,http://localhost:*",
-    "MCP_JWKS": json.dumps(JWKS),
-    "MCP_SCOPES_SUPPORTED": "greet,admin",
-}
-MODERN = "2026-07-28"
+from tests.unit.app.served import (
+    CALL,
+    JWKS,
+    MODERN,
+    PUBLIC_URL,
+    Reply,
+    ask,
+    bearer,
+    request,
+    settings,
+    token,
+)
 
-
-def settings(**changes: str) -> Settings:
-    return load_settings({**ENVIRONMENT, **changes})
-
-
-def token(**changes: Any) -> str:
-    claims = {"iss": PUBLIC_URL, "aud": PUBLIC_URL + "/mcp", "sub": "alice", "exp": int(time.time()) + 300}
-    return jwt.encode({**claims, **changes}, KEY, "ES256", headers={"kid": "1"})
-
-
-def make_server() -> MCPServer:
-    server = MCPServer("greeter")
-
-    @server.tool()
-    def greet(name: str) -> str:
-        caller = current_token.get()
-        return f"Hello {name}, from {caller.subject if caller else 'nobody'}"
-
-    @server.tool()
-    def two_rounds(ctx: Context) -> str | InputRequiredResult:
-        return f"state was {ctx.request_state}" if ctx.request_state else InputRequiredResult(request_state="round one")
-
-    return server
-
-
-async def plain_app(scope: Any, receive: Any, send: Any) -> None:
-    """Echo the request: an ASGI application without MCP and without a lifespan."""
-    if scope["type"] != "http":
-        raise RuntimeError("no lifespan here")
-    body = b""
-    while True:
-        message = await receive()
-        body += message["body"]
-        if not message["more_body"]:
-            break
-    reply = {"path": scope["path"], "bytes": len(body)}
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": json.dumps(reply).encode()})
-
-
-@dataclass
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-async def call(
-    app: Any, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | list[bytes] = b""
-) -> Reply:
-    """Send one request to an ASGI application."""
-    all_headers = {"host": "mcp.example.com", **(headers or {})}
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in all_headers.items()],
-    }
-    parts = body if isinstance(body, list) else [body]
-    incoming = [
-        {"type": "http.request", "body": part, "more_body": index < len(parts) - 1} for index, part in enumerate(parts)
-    ]
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return incoming.pop(0) if incoming else await asyncio.Event().wait()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Reply(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
-
-
-def ask(app: Any, *arguments: Any, **options: Any) -> Reply:
-    return asyncio.run(call(app, *arguments, **options))
-
-
-def bearer(text: str | None = None) -> dict[str, str]:
-    return {"authorization": f"Bearer {text or token()}"}
-
-
-@pytest.fixture
-def users_server(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """A user's module with one object of every kind."""
-    module = types.ModuleType("users_server")
-    module.mcp = make_server()  # type: ignore[attr-defined]  # modules take any attribute
-    module.app = plain_app  # type: ignore[attr-defined]
-    module.nothing = 42  # type: ignore[attr-defined]
-    module.factory = lambda: plain_app  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "users_server", module)
-    return module
+LIMIT = 4 * 1024 * 1024
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -250,7 +143,7 @@ def test_only_post(plain: runtime.Runtime, method: str, path: str) -> None:
     ],
 )
 def test_origin(plain: runtime.Runtime, origin: str, status: int) -> None:
-    assert ask(plain, "POST", "/mcp", headers={**bearer(), "origin": origin}).status == status
+    assert ask(plain, "POST", "/mcp", headers={**bearer(), "origin": origin}, body=CALL).status == status
 
 
 @pytest.mark.parametrize(
@@ -266,22 +159,24 @@ def test_origin(plain: runtime.Runtime, origin: str, status: int) -> None:
     ],
 )
 def test_host(plain: runtime.Runtime, host: str, status: int) -> None:
-    assert ask(plain, "POST", "/mcp", headers={**bearer(), "host": host}).status == status
+    assert ask(plain, "POST", "/mcp", headers={**bearer(), "host": host}, body=CALL).status == status
 
 
 def test_body_limit(plain: runtime.Runtime) -> None:
+    whole = CALL[:-1] + b" " * (LIMIT - len(CALL)) + b"}"
+
     def post(body: bytes | list[bytes], **headers: str) -> Reply:
         return ask(plain, "POST", "/mcp", headers={**bearer(), **headers}, body=body)
 
-    assert post(b"x" * MAX_BODY_BYTES).json == {"path": "/mcp", "bytes": MAX_BODY_BYTES}
-    assert post(b"x" * (MAX_BODY_BYTES + 1)).status == 413
-    assert post([b"x" * MAX_BODY_BYTES, b"x"]).status == 413
-    assert post([b"ab", b"", b"c"]).json["bytes"] == 3
-    assert post(b"", **{"content-length": str(MAX_BODY_BYTES + 1)}).status == 413
+    assert post(whole).json == {"path": "/mcp", "bytes": LIMIT}
+    assert post(whole + b" ").json == {"error": "body_too_large", "limit_bytes": LIMIT}
+    assert post([whole, b" "]).status == 413
+    assert post([CALL[:5], b"", CALL[5:]]).json["bytes"] == len(CALL)
+    assert post(b"", **{"content-length": str(LIMIT + 1)}).headers["connection"] == "close"
 
 
 def test_body_is_not_read_before_the_token_is_checked(plain: runtime.Runtime) -> None:
-    assert ask(plain, "POST", "/mcp", body=b"x" * (MAX_BODY_BYTES + 1)).status == 401
+    assert ask(plain, "POST", "/mcp", body=b"x" * (LIMIT + 1)).status == 401
 
 
 def test_other_paths_are_the_users_and_need_a_token(plain: runtime.Runtime) -> None:
@@ -308,9 +203,9 @@ def test_crash_of_the_users_server(users_server: types.ModuleType, capsys: pytes
 
     users_server.app = crashing  # type: ignore[attr-defined]
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
-    reply = ask(app, "POST", "/mcp", headers={**bearer(), "x-request-id": "req-7"})
+    reply = ask(app, "POST", "/mcp", headers={**bearer(), "x-request-id": "req-7"}, body=CALL)
     assert (reply.status, reply.json) == (500, {"error": "internal_error", "request_id": "req-7"})
-    assert json.loads(capsys.readouterr().out)["level"] == "ERROR"
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["level"] == "ERROR"
 
 
 def test_keys_unavailable(users_server: types.ModuleType) -> None:
@@ -325,14 +220,16 @@ def test_keys_unavailable(users_server: types.ModuleType) -> None:
 
 
 def test_log_line(plain: runtime.Runtime, capsys: pytest.CaptureFixture[str]) -> None:
-    text = token()
-    headers = {**bearer(text), "mcp-method": "tools/call", "mcp-name": "greet\n" + "x" * 500, "x-request-id": "req-1"}
-    reply = ask(plain, "POST", "/mcp", headers=headers, body=b'{"secret": "argument"}')
+    text, tool = token(), "greet\n" + "x" * 500
+    capsys.readouterr()
+    headers = {**bearer(text), "mcp-protocol-version": MODERN, "x-request-id": "req-1", "traceparent": TRACEPARENT}
+    body = request(MODERN, "tools/call", name=tool, arguments={"secret": "argument"})
+    reply = ask(plain, "POST", "/mcp", headers=headers, body=body)
     out = capsys.readouterr().out
     line = json.loads(out)
     assert out.count("\n") == 1
     assert line.pop("ms") >= 0
-    assert line.pop("mcp_name") == ("greet\n" + "x" * 500)[:128]
+    assert line.pop("timestamp").endswith("Z")
     assert line == {
         "level": "INFO",
         "event": "request",
@@ -340,7 +237,11 @@ def test_log_line(plain: runtime.Runtime, capsys: pytest.CaptureFixture[str]) ->
         "path": "/mcp",
         "status": 200,
         "request_id": "req-1",
+        "trace_id": TRACEPARENT[3:35],
         "mcp_method": "tools/call",
+        "tool": tool[:128],
+        "era": "stateless",
+        "outcome": "ok",
     }
     assert reply.headers["x-request-id"] == "req-1"
     assert text not in out
@@ -349,20 +250,21 @@ def test_log_line(plain: runtime.Runtime, capsys: pytest.CaptureFixture[str]) ->
 
 def test_log_line_says_why_a_token_was_refused(plain: runtime.Runtime, capsys: pytest.CaptureFixture[str]) -> None:
     ask(plain, "POST", "/mcp", headers={**bearer(token(aud="x")), "x-request-id": "bad id\n"})
-    line = json.loads(capsys.readouterr().out)
-    assert line["refusal"] == "AUDIENCE"
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (line["refusal"], line["outcome"]) == ("AUDIENCE", "refused")
     assert line["request_id"].isalnum()
 
 
 def test_log_level(users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app", MCP_LOG_LEVEL="WARNING"))
+    capsys.readouterr()
     ask(app, "GET", "/health")
     assert capsys.readouterr().out == ""
 
 
 def test_without_authentication(users_server: types.ModuleType) -> None:
     app = create_app(load_settings({"MCP_AUTH": "none", "MCP_ENTRYPOINT": "users_server:app"}))
-    assert ask(app, "POST", "/mcp", headers={"host": "127.0.0.1:8000"}).status == 200
+    assert ask(app, "POST", "/mcp", headers={"host": "127.0.0.1:8000"}, body=CALL).status == 200
     metadata = ask(app, "GET", "/.well-known/oauth-protected-resource", headers={"host": "127.0.0.1:8000"})
     assert metadata.json == {"path": "/.well-known/oauth-protected-resource", "bytes": 0}
 
@@ -384,164 +286,3 @@ def test_lifespan_of_the_users_server_is_entered(users_server: types.ModuleType)
         server.should_exit = True
         asyncio.run(server.serve(sockets=[listener]))
     assert seen == ["lifespan.startup", "lifespan.shutdown"]
-
-
-BROKEN_MODULES = {
-    "missing": ("no_such_module_here:mcp", None, "ModuleNotFoundError: No module named 'no_such_module_here'"),
-    "raises": ("broken_module:mcp", "raise ValueError('no database')", "failed with ValueError: no database"),
-    "exits": ("broken_module:mcp", "raise SystemExit(3)", "failed with SystemExit: 3"),
-    "syntax": ("broken_module:mcp", "def :", "failed with SyntaxError"),
-    "no object": ("broken_module:mcp", "app = 1", "broken_module has no mcp"),
-    "number": ("broken_module:mcp", "mcp = 42", "it is of type int"),
-    "factory": ("broken_module:mcp", "def mcp():\n    return 1", "it is of type function"),
-    "class": ("broken_module:mcp", "class mcp: pass", "it is of type type"),
-    "fails to build": (
-        "broken_module:mcp",
-        "class S:\n    def http_app(self):\n        raise ValueError('no tools')\nmcp = S()",
-        "building its application failed with ValueError: no tools",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN_MODULES)
-def test_broken_entrypoint(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    entrypoint, source, reason = BROKEN_MODULES[name]
-    if source:
-        (tmp_path / "broken_module.py").write_text(source)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "broken_module", raising=False)
-    with pytest.raises(EntrypointError) as error:
-        create_app(settings(MCP_ENTRYPOINT=entrypoint))
-    assert str(error.value).startswith(f"MCP_ENTRYPOINT is {entrypoint!r}. Expected package.module:object")
-    assert reason in str(error.value)
-
-
-def test_nested_object(users_server: types.ModuleType) -> None:
-    users_server.holder = types.SimpleNamespace(app=plain_app)  # type: ignore[attr-defined]
-    assert load_entrypoint("users_server:holder.app") is plain_app
-
-
-def test_fastmcp_package() -> None:
-    class FastMCP:
-        def http_app(self, path: str, stateless_http: bool) -> Callable[..., Awaitable[None]]:
-            assert (path, stateless_http) == ("/mcp", True)
-            return plain_app
-
-    assert build_inner_app(FastMCP(), settings()) is plain_app
-
-
-def test_subclass_of_the_sdks_server() -> None:
-    class Mine(MCPServer[Any]):
-        pass
-
-    Mine.__module__ = "somewhere.else"
-    assert callable(build_inner_app(Mine("mine"), settings()))
-
-
-def test_sdk_checks_host_and_origin_too(users_server: types.ModuleType) -> None:
-    """The SDK's own check gets our lists: its default would refuse the public host."""
-    inner = build_inner_app(users_server.mcp, settings())
-    statuses = []
-
-    async def session() -> None:
-        async with inner.router.lifespan_context(inner):
-            for host in ("mcp.example.com", "evil.example"):
-                headers = {**modern_headers("greet"), "host": host}
-                statuses.append((await call(inner, "POST", "/mcp", headers, tool_call("greet", name="Bob"))).status)
-
-    asyncio.run(session())
-    assert statuses == [200, 421]
-
-
-def modern_headers(tool: str) -> dict[str, str]:
-    return {
-        "content-type": "application/json",
-        "accept": "application/json, text/event-stream",
-        "mcp-protocol-version": MODERN,
-        "mcp-method": "tools/call",
-        "mcp-name": tool,
-    }
-
-
-def tool_call(tool: str, request_state: str | None = None, **arguments: Any) -> bytes:
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    params = {"name": tool, "arguments": arguments, "_meta": meta}
-    if request_state:
-        params["requestState"] = request_state
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
-
-
-def two_instances(first: Settings, second: Settings, caller: str = "alice") -> dict[str, Any]:
-    """Begin a call on one instance and go on with it on another; return the second reply."""
-
-    async def one_round(chosen: Settings, subject: str, state: str | None) -> dict[str, Any]:
-        inner = build_inner_app(make_server(), chosen)
-        assert chosen.token is not None
-        app = runtime.Runtime(chosen, inner, Verifier(chosen.token))
-        async with inner.router.lifespan_context(inner):
-            headers = {**modern_headers("two_rounds"), **bearer(token(sub=subject))}
-            return dict((await call(app, "POST", "/mcp", headers, tool_call("two_rounds", state))).json)
-
-    async def both() -> dict[str, Any]:
-        begun = (await one_round(first, "alice", None))["result"]
-        assert begun["resultType"] == "input_required"
-        assert "round one" not in begun["requestState"]
-        return await one_round(second, caller, begun["requestState"])
-
-    return asyncio.run(both())
-
-
-def test_request_state_moves_between_instances() -> None:
-    shared = settings(MCP_REQUEST_STATE_KEY="k" * 32)
-    reply = two_instances(shared, shared)
-    assert reply["result"]["content"][0]["text"] == "state was round one"
-
-
-@pytest.mark.parametrize(
-    ("second", "caller"),
-    [
-        (settings(MCP_REQUEST_STATE_KEY="x" * 32), "alice"),
-        (settings(MCP_REQUEST_STATE_KEY="k" * 32, MCP_SERVER_NAME="other"), "alice"),
-        (settings(MCP_REQUEST_STATE_KEY="k" * 32), "mallory"),
-        (settings(), "alice"),
-    ],
-    ids=["another key", "another server", "another caller", "key of the process"],
-)
-def test_request_state_of_somebody_else_is_refused(second: Settings, caller: str) -> None:
-    reply = two_instances(settings(MCP_REQUEST_STATE_KEY="k" * 32), second, caller)
-    assert reply["error"]["code"] == -32602
-
-
-def test_request_state_secret_is_read_late_and_followed() -> None:
-    from mcp.server import request_state as sdk
-
-    stored, reads, now = ["a" * 32], [], [0.0]
-
-    def read() -> list[str]:
-        reads.append(list(stored))
-        return list(stored)
-
-    codec = SecretCodec(sdk, read, lambda: now[0])
-    assert reads == []
-    assert codec.unseal(codec.seal(b"one")) == b"one"
-    assert len(reads) == 1
-    newer = sdk.AESGCMRequestStateCodec(["b" * 32]).seal(b"two")
-    stored[:] = ["b" * 32, "a" * 32]
-    with pytest.raises(sdk.InvalidRequestState):
-        codec.unseal(newer)
-    now[0] += 61
-    assert codec.unseal(newer) == b"two"
-    assert len(reads) == 2
-
-
-def test_secret_arn_replaces_the_key_of_the_process() -> None:
-    server = make_server()
-    before = list(server.middleware)
-    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:state-AbCdEf"
-    share_request_state_key(server, replace(settings(), request_state_secret=arn))
-    changed = [type(new).__name__ for old, new in zip(before, server.middleware, strict=True) if old is not new]
-    assert changed == ["RequestStateBoundary"]

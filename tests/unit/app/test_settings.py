@@ -57,6 +57,45 @@ def test_everything_set() -> None:
     assert settings.request_state_secret == ARN
 
 
+def test_defaults_of_the_limits() -> None:
+    settings = load_settings(GOOD)
+    assert (settings.max_body_bytes, settings.request_timeout, settings.body_timeout) == (4194304, 28.0, 10.0)
+    assert (settings.sessions, settings.tool_scopes, settings.on_lambda) == (False, None, False)
+    assert (settings.limits_parameter, settings.limits_file) == (None, None)
+    assert (settings.metrics, settings.metrics_by_tool) == ("prometheus", False)
+    on_lambda = load_settings({**GOOD, "AWS_LAMBDA_FUNCTION_NAME": "mcp"})
+    assert (on_lambda.metrics, on_lambda.on_lambda) == ("emf", True)
+
+
+def test_limits_set() -> None:
+    settings = load_settings(
+        {
+            **GOOD,
+            "MCP_TOOL_SCOPES": '{"save_*": ["docs:write"]}',
+            "MCP_LIMITS_PARAMETER": "/mcp/production/limits",
+            "MCP_SESSIONS": "true",
+            "MCP_MAX_BODY_BYTES": "1024",
+            "MCP_REQUEST_TIMEOUT": "0.5",
+            "MCP_BODY_TIMEOUT": "900",
+            "MCP_METRICS": "off",
+            "MCP_METRICS_BY_TOOL": "true",
+        }
+    )
+    assert settings.tool_scopes == {"save_*": ["docs:write"]}
+    assert (settings.limits_parameter, settings.limits_file) == ("/mcp/production/limits", None)
+    assert (settings.sessions, settings.metrics, settings.metrics_by_tool) == (True, "off", True)
+    assert (settings.max_body_bytes, settings.request_timeout, settings.body_timeout) == (1024, 0.5, 900.0)
+
+
+def test_keys_of_a_foreign_issuer_are_found_by_discovery() -> None:
+    foreign = {"MCP_PUBLIC_URL": "https://mcp.example.com", "MCP_ISSUER": "https://issuer.example/pool"}
+    token = load_settings(foreign).token
+    assert token is not None
+    assert (token.issuer, token.jwks, token.jwks_url) == ("https://issuer.example/pool", None, None)
+    with pytest.raises(SettingsError, match="MCP_JWKS is not set"):
+        load_settings({**foreign, "MCP_ISSUER": "https://mcp.example.com"})
+
+
 def test_empty_is_unset() -> None:
     empty = dict.fromkeys(
         ("MCP_JWKS_URL", "MCP_ISSUER", "MCP_AUDIENCE", "MCP_REQUEST_STATE_SECRET", "MCP_LOG_LEVEL"), ""
@@ -97,6 +136,32 @@ BAD = {
     "log level": ({"MCP_LOG_LEVEL": "LOUD"}, "MCP_LOG_LEVEL is 'LOUD'. Allowed: DEBUG, INFO, WARNING, ERROR."),
     "request state secret": ({"MCP_REQUEST_STATE_SECRET": "s3cr3t"}, "MCP_REQUEST_STATE_SECRET is not an ARN"),
     "request state key": ({"MCP_REQUEST_STATE_KEY": "short"}, "MCP_REQUEST_STATE_KEY is 5 bytes long"),
+    "sessions": ({"MCP_SESSIONS": "yes"}, "MCP_SESSIONS is 'yes'. Allowed: true, false."),
+    "sessions on Lambda": (
+        {"MCP_SESSIONS": "true", "AWS_LAMBDA_FUNCTION_NAME": "mcp"},
+        "MCP_SESSIONS is 'true'. Allowed: false on Lambda",
+    ),
+    "metrics": ({"MCP_METRICS": "statsd"}, "MCP_METRICS is 'statsd'. Allowed: prometheus, emf, off."),
+    "metrics by tool": ({"MCP_METRICS_BY_TOOL": "1"}, "MCP_METRICS_BY_TOOL is '1'. Allowed: true, false."),
+    "scopes are no JSON": ({"MCP_TOOL_SCOPES": "save"}, "MCP_TOOL_SCOPES is 'save'. Allowed: a JSON object"),
+    "scopes are a list": ({"MCP_TOOL_SCOPES": "[1]"}, "MCP_TOOL_SCOPES is '[1]'. Allowed: a JSON object"),
+    "scopes are too deep": ({"MCP_TOOL_SCOPES": "[" * 100_000}, "Allowed: a JSON object"),
+    "parameter": ({"MCP_LIMITS_PARAMETER": "a b"}, "MCP_LIMITS_PARAMETER is 'a b'. Allowed: the name of an SSM"),
+    "two policies": (
+        {"MCP_LIMITS_PARAMETER": "/a", "MCP_LIMITS_FILE": "b"},
+        "MCP_LIMITS_FILE is set together with MCP_LIMITS_PARAMETER. Allowed: only one of the two.",
+    ),
+    "small body": ({"MCP_MAX_BODY_BYTES": "0"}, "MCP_MAX_BODY_BYTES is '0'. Allowed: bytes as a number from 1024"),
+    "large body": ({"MCP_MAX_BODY_BYTES": "104857601"}, "MCP_MAX_BODY_BYTES is '104857601'"),
+    "body with a unit": ({"MCP_MAX_BODY_BYTES": "4MB"}, "MCP_MAX_BODY_BYTES is '4MB'"),
+    "no time": ({"MCP_REQUEST_TIMEOUT": "0"}, "MCP_REQUEST_TIMEOUT is '0'. Allowed: seconds as a number over 0"),
+    "negative time": ({"MCP_REQUEST_TIMEOUT": "-1"}, "MCP_REQUEST_TIMEOUT is '-1'"),
+    "endless time": ({"MCP_REQUEST_TIMEOUT": "inf"}, "MCP_REQUEST_TIMEOUT is 'inf'"),
+    "too much time": ({"MCP_BODY_TIMEOUT": "900.1"}, "MCP_BODY_TIMEOUT is '900.1'. Allowed: seconds"),
+    "discovery over http": (
+        {"MCP_JWKS": "", "MCP_ISSUER": "http://issuer.example"},
+        "MCP_ISSUER is 'http://issuer.example'. Allowed: an https URL",
+    ),
     "two request state keys": (
         {"MCP_REQUEST_STATE_KEY": "k" * 32, "MCP_REQUEST_STATE_SECRET": ARN},
         "MCP_REQUEST_STATE_KEY is set together with MCP_REQUEST_STATE_SECRET",

@@ -122,7 +122,7 @@ def test_accounts_that_are_right(expected, deployed, sandbox):
 
 def test_a_foreign_issuer_is_complete_or_refused():
     message = refusal(options.check_issuer, "https://issuer.example", None, None)
-    assert "mcp_jwks_url, mcp_verify_token_file not set" in message and "-e mcp_jwks_url=" in message
+    assert "mcp_verify_token_file not set" in message and "-e mcp_verify_token_file=" in message
     assert "mcp_issuer" in refusal(options.check_issuer, None, "https://issuer.example/jwks", None)
     assert options.check_issuer(None, None, None) is None
     assert options.check_issuer("https://issuer.example", "https://issuer.example/jwks", "token.json") is None

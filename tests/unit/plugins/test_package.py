@@ -42,6 +42,10 @@ from tests.unit.plugins.tiny_server import (
 )
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+ASGI_NOTE = (
+    "the server is a plain ASGI application: which revisions of MCP it speaks shows only when it runs "
+    "(the verification names the one it was answered in)"
+)
 NATIVE = f"sandbox-cp{sys.version_info.major}{sys.version_info.minor}-{platform.machine()}"
 
 
@@ -49,6 +53,10 @@ NATIVE = f"sandbox-cp{sys.version_info.major}{sys.version_info.minor}-{platform.
 def index(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
     """A package index that is a folder, and the only one that pip sees."""
     folder = make_index(tmp_path_factory.mktemp("index"))
+    make_wheel(folder, "torn", "1.0", {"torn.py": "", "Requires-Dist": "served>=1.3"})
+    make_wheel(folder, "useful", "1.0", {"useful.py": ""})
+    more = {"Requires-Dist": "useful; extra == 'more'\nProvides-Extra: more"}
+    make_wheel(folder, "served", "1.3", {"served.py": "async def app(scope, receive, send): pass\n", **more})
     with pytest.MonkeyPatch.context() as patch:
         for name in [key for key in os.environ if key.startswith("PIP_")]:
             patch.delenv(name)
@@ -122,7 +130,7 @@ def test_zip_is_plain_and_its_bytecode_is_used(built: Built, tmp_path: Path) -> 
     assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} <= {0o100644, 0o100755}
-    assert built.result["release"]["bytecode"] is True and built.result["release"]["degraded"] == []
+    assert built.result["release"]["bytecode"] is True
     built.archive.extractall(tmp_path)
     program = "import sys; sys.path.insert(0, sys.argv[1]); import tokens; print(tokens.version)"
     (tmp_path / "tokens.py").write_text("version = 'from source'\n")
@@ -162,7 +170,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         targets.append(target.name)
         time.sleep(0.1)
         write(work, {"out/package.zip": "zip"})
-        return {"target": target.name, "sha256": "x", "bytes": 3}
+        return {"target": target.name, "sha256": "x", "bytes": 3, "unzipped": 3}
 
     monkeypatch.setattr(package_build, "make", make)
     return targets
@@ -194,6 +202,7 @@ def test_check_mode_knows_id_and_key_and_builds_nothing(built: Built, tmp_path: 
     assert result["release"]["id"] == built.result["release"]["id"] and result["path"] is None
     (own,) = result["release"]["packages"]
     assert own["sha256"] is None and own["key"] == built.result["release"]["packages"][0]["key"]
+    assert result["release"]["degraded"] == [] and result["release"]["server"] is None
     assert not (tmp_path / "none").exists()
 
 
@@ -225,8 +234,19 @@ def test_other_machine_gets_its_own_wheels_and_is_tried_here(tmp_path: Path, run
     result = task.run()
     with zipfile.ZipFile(result["path"]) as archive:
         assert b"arm" in archive.read("binary.py")
-    assert result["release"]["bytecode"] is True and result["release"]["degraded"] == []
+    assert result["release"]["bytecode"] is True and result["release"]["server"]["kind"] == "ASGI"
+    assert result["release"]["degraded"] == [ASGI_NOTE]
     assert any("trying tiny.server:app on this machine" in line for line in task.said)
+
+
+@pytest.mark.parametrize("first", ["sandbox", "lambda-x86_64"])
+def test_server_is_tried_once_for_all_machines(tmp_path: Path, runtime: Path, first: str) -> None:
+    task = Task(tmp_path, runtime, source=str(make_project(tmp_path / "project")))
+    server = task.run(target=first)["release"]["server"]
+    assert server["kind"] == "ASGI"
+    task.said.clear()
+    assert task.run(target="lambda-arm64")["release"]["server"] == server
+    assert not any("trying" in line for line in task.said)
 
 
 def test_without_the_targets_python_the_result_says_what_is_missing(
@@ -234,12 +254,16 @@ def test_without_the_targets_python_the_result_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr(package_target, "find_python", lambda _version: None)
     project = make_project(tmp_path / "project")
-    result = Task(tmp_path, runtime, source=str(project), target="lambda-arm64", python_version="3.99").run()
+    arm = {"source": str(project), "target": "lambda-arm64", "python_version": "3.99"}
+    result = Task(tmp_path, runtime, **arm).run()
     release = result["release"]
     assert release["bytecode"] is False
     with zipfile.ZipFile(result["path"]) as archive:
         assert not [name for name in archive.namelist() if name.endswith(".pyc")]
-    tried, bytecode = release["degraded"]
+    planned = Task(tmp_path / "other", runtime, **arm).run(check_mode=True)["release"]
+    assert planned["degraded"] == [release["degraded"][1]]
+    tried, bytecode, asgi = release["degraded"]
+    assert asgi == ASGI_NOTE
     assert f"tried with Python {VERSION}" in tried and "no bytecode" in bytecode and "3.99" in bytecode
 
 
@@ -247,8 +271,10 @@ def test_own_lock_of_the_server_is_obeyed_with_hashes(tmp_path: Path, runtime: P
     project = make_project(tmp_path / "project", "import helper\nasync def app(a, b, c):\n    helper.new\n", ["helper"])
     digest = hashlib.sha256((index / "helper-2.0-py3-none-any.whl").read_bytes()).hexdigest()
     (project / "requirements.lock").write_text(f"helper==2.0 --hash=sha256:{digest}\n")
-    with zipfile.ZipFile(Task(tmp_path, runtime, source=str(project)).run()["path"]) as archive:
+    result = Task(tmp_path, runtime, source=str(project)).run()
+    with zipfile.ZipFile(result["path"]) as archive:
         assert b"new" in archive.read("helper/__init__.py")
+    assert result["release"]["degraded"][0].endswith("was tested with: helper 2.0 instead of 1.0")
     (project / "requirements.lock").write_text(f"helper==2.0 --hash=sha256:{'1' * 64}\n")
     with pytest.raises(McpError, match=r"(?i)hash"):
         Task(tmp_path, runtime, source=str(project)).run()
@@ -259,8 +285,58 @@ def test_server_that_wants_other_versions_than_the_runtime_gets_them(tmp_path: P
     result = Task(tmp_path, runtime, source=str(project)).run()
     with zipfile.ZipFile(result["path"]) as archive:
         assert archive.read("tokens.py") == b"version = 2\n"
-    (note,) = result["release"]["degraded"]
-    assert note.endswith("was tested with: helper 2.0 instead of 1.0, tokens 2.0 instead of 3.0")
+    note, asgi = result["release"]["degraded"]
+    assert asgi == ASGI_NOTE and note.endswith("was tested with: helper 2.0 instead of 1.0, tokens 2.0 instead of 3.0")
+
+
+@pytest.fixture
+def strict_runtime(tmp_path: Path, runtime: Path) -> Path:
+    """A runtime that says which versions it can live with."""
+    copy = shutil.copytree(runtime, tmp_path / "strict")
+    return write(copy, {"requirements.in": "# why\ntokens>=3\nhelper\n"})
+
+
+def require_clash(error: McpError, *parts: str) -> None:
+    assert "the server and the runtime share one package and cannot: " in error.message
+    assert error.details["variable"] == "mcp_app_source"
+    for part in parts:
+        assert part in error.message, error.message
+
+
+def test_server_that_excludes_the_runtime_is_refused_with_both_named(tmp_path: Path, strict_runtime: Path) -> None:
+    project = make_project(tmp_path / "project", SERVER, ["helper", "boto3", "tokens<3"])
+    require_clash(
+        refusal(Task(tmp_path, strict_runtime, source=str(project)).run),
+        "the runtime needs tokens>=3",
+        "tiny 1.0 depends on tokens<3",
+    )
+
+
+def test_server_whose_lock_excludes_the_runtime_is_refused(tmp_path: Path, strict_runtime: Path) -> None:
+    project = make_project(tmp_path / "project", "async def app(a, b, c): ...\n", ["tokens"])
+    (project / "requirements.lock").write_text("tokens==2.0\n")
+    require_clash(
+        refusal(Task(tmp_path, strict_runtime, source=str(project)).run),
+        "the runtime needs tokens>=3",
+        "its lock has tokens==2.0",
+    )
+    (project / "requirements.lock").write_text("tokens==3.0\n")
+    assert Task(tmp_path, strict_runtime, source=str(project)).run()["path"]
+
+
+def test_other_versions_that_fit_the_runtime_are_taken(tmp_path: Path, strict_runtime: Path) -> None:
+    project = make_project(tmp_path / "project", SERVER, ["helper>1", "boto3"])
+    result = Task(tmp_path, strict_runtime, source=str(project)).run()
+    assert result["release"]["degraded"][0].endswith("was tested with: helper 2.0 instead of 1.0")
+    with zipfile.ZipFile(result["path"]) as archive:
+        assert archive.read("tokens.py") == b"version = 3\n"
+
+
+def test_server_whose_own_dependencies_exclude_each_other(tmp_path: Path, strict_runtime: Path) -> None:
+    project = make_project(tmp_path / "project", SERVER, ["helper", "boto3", "served<1.3", "torn"])
+    error = refusal(Task(tmp_path, strict_runtime, source=str(project)).run)
+    assert "these exclude each other: " in error.message
+    assert "tiny 1.0 depends on served<1.3" in error.message and "torn 1.0 depends on served>=1.3" in error.message
 
 
 def test_smaller_lock_of_the_runtime_is_preferred(tmp_path: Path, runtime: Path) -> None:
@@ -274,6 +350,26 @@ def test_server_from_the_index(tmp_path: Path, runtime: Path) -> None:
     result = Task(tmp_path, runtime, source="served == 1.2", entrypoint="served:app").run()
     assert result["release"]["source"] == "served==1.2"
     assert "served.py" in zipfile.ZipFile(result["path"]).namelist()
+
+
+def test_extras_of_a_server_from_the_index_are_installed(tmp_path: Path, runtime: Path) -> None:
+    task = Task(tmp_path, runtime, entrypoint="served:app")
+    plain, extra = task.run(source="served==1.3"), task.run(source="served[more]==1.3")
+    assert plain["release"]["id"] != extra["release"]["id"] and extra["release"]["source"] == "served[more]==1.3"
+    assert "useful.py" in zipfile.ZipFile(extra["path"]).namelist()
+    assert "useful.py" not in zipfile.ZipFile(plain["path"]).namelist()
+
+
+def test_server_from_git(tmp_path: Path, runtime: Path) -> None:
+    project = make_project(tmp_path / "server")
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *command], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    write(project, {"src/tiny/server.py": "raise RuntimeError('after the commit')\n"})
+    result = Task(tmp_path, runtime, source=f"git+file://{project}@{commit}").run()
+    assert result["release"]["source"].endswith(commit)
+    assert zipfile.ZipFile(result["path"]).read("tiny/server.py") == SERVER.encode()
 
 
 def test_server_as_a_wheel(tmp_path: Path, runtime: Path) -> None:
@@ -376,11 +472,61 @@ def site(tmp_path: Path) -> Path:
     return write(tmp_path / "site", files)
 
 
+SDK_2 = {
+    "mcp_types/__init__.py": "from . import version\n",
+    "mcp_types/version.py": "HANDSHAKE_PROTOCOL_VERSIONS = ['2025-11-25']\nMODERN_PROTOCOL_VERSIONS = ['2026-07-28']\n",
+    "mcp/__init__.py": "import mcp_types\n",
+    "mcp/server/__init__.py": "",
+    "mcp/server/mcpserver/__init__.py": "class MCPServer:\n    def streamable_http_app(self): ...\n",
+    "mcp-2.3.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mcp\nVersion: 2.3.0\n",
+}
+SDK_1 = {
+    "mcp/__init__.py": "from mcp.shared import version\n",
+    "mcp/shared/__init__.py": "",
+    "mcp/shared/version.py": "SUPPORTED_PROTOCOL_VERSIONS = ['2024-11-05', '2025-11-25']\n",
+    "mcp/server/__init__.py": "",
+    "mcp/server/fastmcp/__init__.py": "class FastMCP:\n    def streamable_http_app(self): ...\n",
+    "mcp-1.30.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mcp\nVersion: 1.30.0\n",
+}
+FASTMCP = {"fastmcp/__init__.py": "import mcp\nclass FastMCP:\n    def http_app(self): ...\n"}
+BOTH = ["session", "stateless"]
+
+
 @pytest.mark.parametrize(
-    ("entrypoint", "kind"), [("good:mcp", "MCPServer"), ("fast:holder.mcp", "FastMCP"), ("asgi:app", "App")]
+    ("files", "server", "answer"),
+    [
+        (SDK_2, "from mcp.server.mcpserver import MCPServer as Any", ("MCPServer", "mcp", "2.3.0", BOTH)),
+        (SDK_1, "from mcp.server.fastmcp import FastMCP as Any", ("FastMCP", "mcp", "1.30.0", ["session"])),
+        (SDK_2 | FASTMCP, "from fastmcp import FastMCP as Any", ("fastmcp", "mcp", "2.3.0", BOTH)),
+        (SDK_1 | FASTMCP, "from fastmcp import FastMCP as Any", ("fastmcp", "mcp", "1.30.0", ["session"])),
+        (SDK_2, "class Any:\n    async def __call__(self, scope, receive, send): ...", ("ASGI", None, None, None)),
+        (SDK_2, "class Any:\n    def http_app(self): ...", ("other", None, None, None)),
+        ({}, "class MCPServer:\n    def streamable_http_app(self): ...\nAny = MCPServer", ("other", None, None, None)),
+    ],
 )
-def test_entrypoint_of_an_allowed_type(site: Path, entrypoint: str, kind: str) -> None:
-    assert package_check.check_entrypoint(site, sys.executable, entrypoint, {}).endswith(f".{kind}")
+def test_kind_of_server_is_asked_from_its_sdk(
+    tmp_path: Path, files: dict[str, str], server: str, answer: tuple[t.Any, ...]
+) -> None:
+    site = write(
+        tmp_path, {"pratiko_mcp/__init__.py": "", **files, "main.py": f"{server}\nclass Own(Any): ...\nmcp = Own()\n"}
+    )
+    found = package_check.check_entrypoint(site, sys.executable, "main:mcp", {})
+    assert tuple(found[name] for name in ("kind", "sdk", "sdk_version", "eras")) == answer
+
+
+def test_shortcomings_are_those_of_the_kind() -> None:
+    server = {"kind": "MCPServer", "sdk": "mcp", "sdk_version": "2.3.0", "eras": BOTH}
+    assert package_check.shortcomings(server) == [] == package_check.shortcomings(None)
+    (old,) = package_check.shortcomings({**server, "sdk_version": "1.30.0", "eras": ["session"]})
+    assert "mcp 1.30.0" in old and "2026-07-28" in old and "sampling, elicitation" in old
+    assert package_check.shortcomings({**server, "kind": "ASGI", "eras": None}) == [ASGI_NOTE]
+    (other,) = package_check.shortcomings({**server, "kind": "other", "eras": None})
+    assert "of no known SDK" in other
+
+
+@pytest.mark.parametrize("entrypoint", ["good:mcp", "fast:holder.mcp", "asgi:app"])
+def test_entrypoint_that_can_be_served(site: Path, entrypoint: str) -> None:
+    assert package_check.check_entrypoint(site, sys.executable, entrypoint, {})["kind"] in ("other", "ASGI")
 
 
 @pytest.mark.parametrize(
@@ -430,6 +576,17 @@ def test_package_over_the_limit_names_the_largest(tmp_path: Path, runtime: Path)
     assert "mcp_package_max_bytes is 100000" in error.message and "Largest, in MiB: heavy " in error.message
     assert error.details["bytes"] > 100000
     assert not list((tmp_path / "cache").rglob("*.zip"))
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_limit_holds_for_a_package_that_is_there_already(built: Built, check_mode: bool) -> None:
+    (own,) = built.result["release"]["packages"]
+    assert own["unzipped"] == sum(entry.file_size for entry in built.archive.infolist())
+    error = refusal(lambda: built.task.run(check_mode, max_bytes=own["unzipped"] - 1))
+    assert (
+        f"mcp_package_max_bytes is {own['unzipped'] - 1}" in error.message and error.details["bytes"] == own["unzipped"]
+    )
+    assert built.task.run(check_mode, max_bytes=own["unzipped"]) == built.result
 
 
 def test_unreachable_index_is_named(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:

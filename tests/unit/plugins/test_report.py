@@ -27,7 +27,12 @@ def deployment(**more):
         "run_id": "r1",
         "started_at": datetime.datetime.now(datetime.UTC).isoformat(),
         "stacks": {"app": stack},
-        "release": {"id": "abc", "packages": [{"target": "t", "sha256": "s", "bytes": 1, "key": "k"}]},
+        "release": {
+            "id": "abc",
+            "packages": [{"target": "t", "sha256": "s", "bytes": 1, "key": "k"}],
+            "server": {"kind": "FastMCP", "eras": ["session"]},
+            "degraded": ["speaks the older protocol only"],
+        },
         "endpoint": "http://127.0.0.1:4568/mcp",
         "token_file": "reports/production/token.json",
         "health": [{"check": "mcp", "status": "healthy", "latency_ms": {"p50": 12.5, "p95": 12.5}}],
@@ -56,7 +61,12 @@ def test_the_report_has_what_machines_read(tmp_path):
     written = json.loads((tmp_path / "production" / "deployment.json").read_text())
     assert written == json.loads(json.dumps(result["report"]))
     assert written["changed"] is True and written["stacks"][0]["changed"] is True
-    assert written["release"] == {"id": "abc", "packages": [{"target": "t", "sha256": "s", "bytes": 1}]}
+    assert written["release"] == {
+        "id": "abc",
+        "packages": [{"target": "t", "sha256": "s", "bytes": 1}],
+        "server": {"kind": "FastMCP", "eras": ["session"]},
+        "degraded": ["speaks the older protocol only"],
+    }
     assert written["duration_s"] >= 0 and written["not_available"] and result["changed"] is False
 
 
@@ -92,6 +102,7 @@ def test_the_summary_shows_the_way_to_a_token_but_never_a_token(tmp_path):
     lines: list[str] = ["."]
     run(tmp_path, lines, deployment=deployment(token_file=str(token)))
     text = "\n".join(lines)
+    assert "degraded:  speaks the older protocol only" in lines
     assert str(token) in text and "s3cret" not in text and "http://127.0.0.1:4568/mcp" in text
     assert "mcp healthy, 12.5 ms" in text and "mcp-production-app" in text
 

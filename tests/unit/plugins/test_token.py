@@ -15,19 +15,22 @@ from pathlib import Path
 
 import jwt
 import pytest
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import issuer, token
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import issuer_keyring as keyring
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import issuer_store, token
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
-from tests.unit.plugins.test_issuer import PREFIX, PRIVATE, Ssm
+from tests.unit.plugins.issuer_world import PREFIX, PRIVATE, Aws
 
-KEY = issuer.new_private_jwk()
+KEY = keyring.new_private_jwk()
 ISSUER = "https://x.example"
 AUDIENCE = f"{ISSUER}/mcp"
 
 
-def run(ssm: Ssm, path: Path, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
+def run(aws: Aws, path: Path, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
     params = {
+        "store": "ssm",
         "prefix": PREFIX,
+        "key_path": None,
         "issuer": ISSUER,
         "audience": AUDIENCE,
         "subject": "operator",
@@ -37,17 +40,18 @@ def run(ssm: Ssm, path: Path, check_mode: bool = False, **options: t.Any) -> dic
         "path": str(path),
         **options,
     }
-    result = token.run(Context(params=params, make_client=lambda *_names: ssm.client, check_mode=check_mode))
-    ssm.stubber.assert_no_pending_responses()
-    return result
+    return token.run(aws.context(params, check_mode))
 
 
-def holding(key: dict[str, str] = KEY) -> Ssm:
-    return Ssm().read_private(json.dumps(key))
+def holding(key: dict[str, str] = KEY) -> Aws:
+    """Return an account whose signing key is this one, as it was kept before keys could rotate."""
+    aws = Aws()
+    aws.PutParameter(PRIVATE, json.dumps(key), "SecureString", False)
+    return aws
 
 
 def verify(access_token: str, audience: str = AUDIENCE) -> dict[str, t.Any]:
-    key = jwt.PyJWKSet.from_dict(issuer.public_jwks(KEY))[KEY["kid"]]
+    key = jwt.PyJWK(KEY)
     return jwt.decode(access_token, key.key, ["ES256"], audience=audience, issuer=ISSUER, options={"require": ["jti"]})
 
 
@@ -116,14 +120,15 @@ def test_a_folder_in_the_way_of_the_path_is_said(tmp_path: Path) -> None:
 
 
 def test_check_mode_asks_nothing_and_writes_nothing(tmp_path: Path) -> None:
-    result = run(Ssm(), tmp_path / "new" / "token.json", check_mode=True)
-    assert result["changed"] is False and result["kid"] is None and result["audience"] == AUDIENCE
+    aws = holding()
+    result = run(aws, tmp_path / "new" / "token.json", check_mode=True)
+    assert aws.calls == [] and result["changed"] is False and result["kid"] is None and result["audience"] == AUDIENCE
     assert os.listdir(tmp_path) == []
 
 
 def test_without_a_key_it_says_to_deploy(tmp_path: Path) -> None:
-    with pytest.raises(McpError, match=f"parameter {PRIVATE} does not exist .* ansible-playbook deploy.yml"):
-        run(Ssm().read_private(None), tmp_path / "t")
+    with pytest.raises(McpError, match=f"{PRIVATE} does not exist here .* ansible-playbook deploy.yml"):
+        run(Aws(), tmp_path / "t")
     assert os.listdir(tmp_path) == []
 
 
@@ -147,15 +152,31 @@ def test_without_a_key_it_says_to_deploy(tmp_path: Path) -> None:
 def test_wrong_inputs_are_refused_before_any_request(
     tmp_path: Path, options: dict[str, t.Any], words: str, check_mode: bool
 ) -> None:
+    aws = holding()
     with pytest.raises(McpError) as failure:
-        run(Ssm(), tmp_path / "t", check_mode, **options)
-    assert words in failure.value.message
+        run(aws, tmp_path / "t", check_mode, **options)
+    assert words in failure.value.message and aws.calls == []
+
+
+def test_a_folder_without_a_key_is_said(tmp_path: Path) -> None:
+    with pytest.raises(McpError, match=r"keys/private-key\.json does not exist here .* ansible-playbook deploy.yml"):
+        run(Aws(), tmp_path / "t", store="file", prefix=None, key_path=str(tmp_path / "keys"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_key_in_a_folder_needs_no_aws(tmp_path: Path) -> None:
+    ring = [keyring.new_key("current", 0, KEY), keyring.new_key("next", 0, keyring.new_private_jwk())]
+    issuer_store.make_private_folder(str(tmp_path / "keys"))
+    issuer_store.FileStore(str(tmp_path / "keys")).write(ring)
+    aws = Aws()
+    assert run(aws, tmp_path / "t", store="file", prefix=None, key_path=str(tmp_path / "keys"))["kid"] == KEY["kid"]
+    assert verify(json.loads((tmp_path / "t").read_text())["access_token"])["sub"] == "operator" and aws.calls == []
 
 
 @pytest.mark.parametrize("option", ["issuer", "audience"])
 def test_an_environment_without_an_address_is_to_be_deployed_first(tmp_path: Path, option: str) -> None:
     with pytest.raises(McpError, match=rf"^{option} is empty: .*no address yet.*ansible-playbook deploy.yml -i inv"):
-        run(Ssm(), tmp_path / "t", False, **{option: ""})
+        run(Aws(), tmp_path / "t", False, **{option: ""})
 
 
 @pytest.mark.parametrize(
@@ -172,4 +193,4 @@ def test_a_key_that_cannot_sign_is_an_error_without_the_key(tmp_path: Path, key:
 def test_a_missing_library_is_named_with_the_command(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(McpError, match=r"python3 -m pip install 'PyJWT\[crypto\]'"):
-        token.sign_token(KEY, {}) if library == "jwt" else issuer.new_private_jwk()
+        token.sign_token(KEY, {}) if library == "jwt" else keyring.new_private_jwk()

@@ -72,6 +72,7 @@ def test_every_variable_in_use_is_an_option(folder):
 
 
 def test_every_option_is_used_somewhere():
-    read_by_plugins = re.findall(r'"(mcp_[a-z0-9_]+)"', (ROOT / "plugins/module_utils/preflight.py").read_text())
+    checks = (ROOT / "plugins" / "module_utils" / name for name in ("preflight.py", "server_options.py"))
+    read_by_plugins = [name for path in checks for name in re.findall(r'"(mcp_[a-z0-9_]+)"', path.read_text())]
     used = used_variables(ROOT / "roles") | used_variables(ROOT / "playbooks") | set(read_by_plugins)
     assert set(OPTIONS) - used == set()

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .aws import CHECKING, WORKING, LazyClient, Patience, told
+
 LINK_SECONDS = 900
+STORE = "file store"
+# Without s3:ListBucket S3 answers 403 for a key that does not exist.
+MISSING_CODES = frozenset({"404", "NoSuchKey", "NotFound", "403", "AccessDenied"})
 
 
 @dataclass(frozen=True)
@@ -21,29 +26,26 @@ class Link:
     expires_in_seconds: int
 
 
-@functools.cache
-def make_s3_client() -> Any:
+def make_s3_client(patience: Patience) -> Any:
     """Return the S3 client; links need signature version 4, which encrypted buckets insist on.
 
     The links name the region's own host: the global one answers with a redirect, which breaks their signature.
     """
     import boto3
-    from botocore.config import Config
 
     # An emulator has one host name, which no bucket can be put in front of.
     elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     style = {"addressing_style": "path" if elsewhere else "virtual"}
-    retries = {"mode": "standard", "total_max_attempts": 5}
-    config = Config(signature_version="s3v4", s3=style, connect_timeout=2, read_timeout=5, retries=retries)
-    return boto3.client("s3", config=config)
+    return boto3.client("s3", config=patience.config(signature_version="s3v4", s3=style))
 
 
 class Files:
-    """The files of one bucket."""
+    """The files of one bucket. Every method may raise `StorageError`."""
 
-    def __init__(self, bucket: str, client: Any = None) -> None:
+    def __init__(self, bucket: str, make_client: Callable[[Patience], Any] = make_s3_client) -> None:
         self._bucket = bucket
-        self._client = client
+        self._client = LazyClient(make_client, WORKING)
+        self._checks = LazyClient(make_client, CHECKING)
 
     def upload_link(self, file_id: str, content_type: str, size_bytes: int) -> Link:
         """Return a link to upload exactly ``size_bytes``: type and length are part of its signature."""
@@ -54,24 +56,37 @@ class Files:
 
     def download_link(self, file_id: str) -> Link | None:
         """Return a link to download a file, or None when there is none."""
+        with told(STORE):
+            if not self._exists(self._client.get(), _key(file_id)):
+                return None
+        return Link(self._sign("get_object", file_id, {}), "GET", {}, LINK_SECONDS)
+
+    def check(self) -> None:
+        """Return within two seconds when the store answers; no file can have the id that is asked for.
+
+        :raises Exception: it does not answer
+        """
+        self._exists(self._checks.get(), _key(".ready"))
+
+    def reset(self) -> None:
+        """Drop connections, which do not survive a snapshot of the process."""
+        for client in (self._client, self._checks):
+            client.reset()
+
+    def _exists(self, client: Any, key: str) -> bool:
         from botocore.exceptions import ClientError
 
         try:
-            self._s3().head_object(Bucket=self._bucket, Key=_key(file_id))
+            client.head_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            # Without s3:ListBucket S3 answers 403 for a key that does not exist.
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound", "403", "AccessDenied"):
-                return None
+            if error.response["Error"]["Code"] in MISSING_CODES:
+                return False
             raise
-        return Link(self._sign("get_object", file_id, {}), "GET", {}, LINK_SECONDS)
+        return True
 
     def _sign(self, operation: str, file_id: str, extra: dict[str, Any]) -> str:
         params = {"Bucket": self._bucket, "Key": _key(file_id), **extra}
-        return str(self._s3().generate_presigned_url(operation, Params=params, ExpiresIn=LINK_SECONDS))
-
-    def _s3(self) -> Any:
-        self._client = self._client or make_s3_client()
-        return self._client
+        return str(self._client.get().generate_presigned_url(operation, Params=params, ExpiresIn=LINK_SECONDS))
 
 
 def _key(file_id: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The reference server: documents in DynamoDB, files in S3, as tools of an MCP server.
+"""The reference server: documents in DynamoDB, files in S3, as tools, resources and a prompt of an MCP server.
 
 Configured by MCP_TABLE (documents) and MCP_BUCKET (files). Without MCP_TABLE documents live in memory, which is
 for trying it on one machine and refused on Lambda; without MCP_BUCKET the file tools are left out.
@@ -8,7 +8,7 @@ for trying it on one machine and refused on Lambda; without MCP_BUCKET the file 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,25 +18,53 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from ..auth import current_token
+from ..metrics import count
+from ..sessions import principal_of
 from ..settings import SettingsError
+from .content import READ_SCOPE, DocumentServer, add_prompts, add_resources
+from .dynamodb import DynamoStorage
 from .files import Files, Link
-from .storage import Document, DynamoStorage, MemoryStorage, Storage, StorageError, Summary
+from .memory import MemoryStorage
+from .storage import ID_PATTERN, Document, Once, Storage, StorageError, Summary
+from .threads import Threads
 
 MAX_TEXT_BYTES = 300_000
 MAX_FILE_BYTES = 100 * 1024 * 1024
+WRITE_SCOPE = "documents:write"
+# Which scopes a token needs for a tool, unless the deployment says otherwise.
+TOOL_SCOPES = {
+    "save_document": (WRITE_SCOPE,),
+    "get_document": (READ_SCOPE,),
+    "list_documents": (READ_SCOPE,),
+    "search_documents": (READ_SCOPE,),
+    "delete_document": (WRITE_SCOPE,),
+    "create_upload_url": (WRITE_SCOPE,),
+    "create_download_url": (READ_SCOPE,),
+}
 ID_RULE = "Letters, digits, dot, dash and underscore, starting with a letter or digit; at most 128 characters."
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description=ID_RULE)]
+Id = Annotated[str, Field(pattern=ID_PATTERN, description=ID_RULE)]
 Title = Annotated[str, Field(min_length=1, max_length=200, description="At most 200 characters.")]
 Text = Annotated[str, Field(max_length=MAX_TEXT_BYTES, description=f"At most {MAX_TEXT_BYTES} bytes in UTF-8.")]
 ExpectedVersion = Annotated[
     int | None,
     Field(ge=0, description="Fail unless the stored document is at this version; 0 means that it must not exist yet."),
 ]
+IdempotencyKey = Annotated[
+    str | None,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+        description="A new text for each change, such as a UUID: within 24 hours the same call with the same key "
+        "returns the first result and changes nothing, so it can safely be repeated.",
+    ),
+]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many documents to return at most.")]
 After = Annotated[Id | None, Field(description="next_after of the previous page, to go on behind it.")]
 Query = Annotated[str, Field(min_length=2, max_length=200, description="Text to look for; case does not matter.")]
-ContentType = Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}$", description="For example application/pdf.")]
+ContentType = Annotated[
+    str, Field(pattern=r"^[a-z]{1,50}/[a-z0-9.+-]{1,100}$", description="For example application/pdf.")
+]
 FileSize = Annotated[int, Field(ge=1, le=MAX_FILE_BYTES, description="Exact size of the file in bytes.")]
 
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
@@ -83,20 +111,37 @@ def told_to_the_model() -> Iterator[None]:
         raise ToolError(str(error)) from error
 
 
+def once(idempotency_key: str | None) -> Once | None:
+    """Return the key in the namespace of whom the request's token speaks for."""
+    if idempotency_key is None:
+        return None
+    return Once(principal_of(current_token.get()), idempotency_key)
+
+
 def make_server(name: str, storage: Storage, files: Files | None) -> MCPServer:
     """Build the server over its stores."""
-    server = MCPServer(name, instructions="A document store. Ids are chosen by the caller.")
-    add_document_tools(server, storage)
+    server = DocumentServer(name, instructions="A document store. Ids are chosen by the caller.")
+    threads = Threads()
+    add_document_tools(server, storage, threads)
+    add_resources(server, storage, threads)
+    add_prompts(server, storage, threads)
     if files:
-        add_file_tools(server, files)
+        add_file_tools(server, files, Threads())
     return server
 
 
-def add_document_tools(server: MCPServer, storage: Storage) -> None:
+def add_document_tools(server: MCPServer, storage: Storage, threads: Threads) -> None:
     """Register the tools on documents."""
 
     @server.tool(annotations=WRITES)
-    def save_document(document_id: Id, title: Title, text: Text, expected_version: ExpectedVersion = None) -> Summary:
+    @threads
+    def save_document(
+        document_id: Id,
+        title: Title,
+        text: Text,
+        expected_version: ExpectedVersion = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Summary:
         """Create a document or replace it. Saving the same content again changes nothing."""
         size = len(text.encode())
         if size > MAX_TEXT_BYTES:
@@ -104,9 +149,13 @@ def add_document_tools(server: MCPServer, storage: Storage) -> None:
                 f"The text has {size} bytes, {MAX_TEXT_BYTES} are allowed. Split it into several documents."
             )
         with told_to_the_model():
-            return storage.save(document_id, title, text, expected_version).summary()
+            saved = storage.save(document_id, title, text, expected_version, once(idempotency_key))
+        if saved.changed:
+            count("documents_saved")
+        return saved.summary
 
     @server.tool(annotations=READS)
+    @threads
     def get_document(document_id: Id) -> Document:
         """Read a document with its text and version."""
         with told_to_the_model():
@@ -116,6 +165,7 @@ def add_document_tools(server: MCPServer, storage: Storage) -> None:
         return document
 
     @server.tool(annotations=READS)
+    @threads
     def list_documents(limit: Limit = 25, after: After = None) -> DocumentList:
         """List documents in the order of their ids, without their texts."""
         with told_to_the_model():
@@ -123,6 +173,7 @@ def add_document_tools(server: MCPServer, storage: Storage) -> None:
         return DocumentList(list(page.documents), page.next_id)
 
     @server.tool(annotations=READS)
+    @threads
     def search_documents(query: Query, limit: Limit = 25, after: After = None) -> DocumentList:
         """Find documents by a part of their title or of the first 1,000 characters of their text.
 
@@ -133,33 +184,52 @@ def add_document_tools(server: MCPServer, storage: Storage) -> None:
         return DocumentList(list(page.documents), page.next_id)
 
     @server.tool(annotations=WRITES)
-    def delete_document(document_id: Id, expected_version: ExpectedVersion = None) -> Deletion:
+    @threads
+    def delete_document(
+        document_id: Id, expected_version: ExpectedVersion = None, idempotency_key: IdempotencyKey = None
+    ) -> Deletion:
         """Delete a document; deleting one that does not exist is no error."""
         with told_to_the_model():
-            return Deletion(document_id, storage.delete(document_id, expected_version))
+            return Deletion(document_id, storage.delete(document_id, expected_version, once(idempotency_key)))
 
 
-def add_file_tools(server: MCPServer, files: Files) -> None:
+def add_file_tools(server: MCPServer, files: Files, threads: Threads) -> None:
     """Register the tools on files."""
 
     @server.tool(annotations=WRITES)
+    @threads
     def create_upload_url(file_id: Id, content_type: ContentType, size_bytes: FileSize) -> Link:
         """Get a link to upload a file with one HTTP PUT, valid for 15 minutes; it replaces a file of the same id."""
-        return files.upload_link(file_id, content_type, size_bytes)
+        link = files.upload_link(file_id, content_type, size_bytes)
+        count("links_created")
+        return link
 
     @server.tool(annotations=READS)
+    @threads
     def create_download_url(file_id: Id) -> Link:
         """Get a link to download a file with one HTTP GET, valid for 15 minutes."""
-        link = files.download_link(file_id)
+        with told_to_the_model():
+            link = files.download_link(file_id)
         if link is None:
             raise ToolError(f"There is no file {file_id!r}. Upload it first, with a link from create_upload_url.")
+        count("links_created")
         return link
 
 
-def _from_environment() -> MCPServer:
-    table, bucket = os.environ.get("MCP_TABLE"), os.environ.get("MCP_BUCKET")
-    storage = make_storage(table, on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ)
-    return make_server(os.environ.get("MCP_SERVER_NAME") or "documents", storage, Files(bucket) if bucket else None)
+def ready_checks(storage: Storage, files: Files | None) -> dict[str, Callable[[], None]]:
+    """Return what tells whether each store answers; a check raises when its store does not."""
+    return {"documents": storage.check, **({"files": files.check} if files else {})}
 
 
-mcp = _from_environment()
+def reset() -> None:
+    """Drop the stores' connections: after a restore from a snapshot nobody is at their other end."""
+    _storage.reset()
+    if _files:
+        _files.reset()
+
+
+_storage = make_storage(os.environ.get("MCP_TABLE"), on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ)
+_files = Files(os.environ["MCP_BUCKET"]) if os.environ.get("MCP_BUCKET") else None
+
+READY_CHECKS: Mapping[str, Callable[[], object]] = ready_checks(_storage, _files)
+mcp = make_server(os.environ.get("MCP_SERVER_NAME") or "documents", _storage, _files)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""How a call ended, read from the reply as it passes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+INTERNAL_ERROR = -32603
+
+_FAILURE = re.compile(rb'"isError"\s*:\s*true')
+_DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
+
+
+def _is_suspect(text: bytes) -> bool:
+    """Tell whether a reply may be more than a plain success; most are let through after this look."""
+    return b'"error"' in text or (b'"isError"' in text and _FAILURE.search(text) is not None)
+
+
+class ReplyReader:
+    """Finds a tool's failure or an error in a JSON or event-stream reply. ``outcome`` stays empty without one."""
+
+    def __init__(self) -> None:
+        self.outcome = ""
+        self._kind = b""
+        self._parts: list[bytes] = []
+
+    def start(self, content_type: bytes) -> None:
+        """Take the reply's content type."""
+        self._kind = content_type.partition(b";")[0].strip().lower()
+
+    def feed(self, body: bytes, last: bool) -> None:
+        """Take the next part; whole events are not kept."""
+        if self._kind == b"text/event-stream":
+            self._parts.append(body)
+            if last or body.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
+                self._read_events()
+        elif self._kind == b"application/json":
+            self._parts.append(body)
+            if last:
+                self._judge(b"".join(self._parts))
+
+    def _read_events(self) -> None:
+        stream = b"".join(self._parts)
+        self._parts.clear()
+        if not _is_suspect(stream):
+            return
+        for event in re.split(rb"\r\n\r\n|\n\n|\r\r", stream):
+            lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            self._judge(b"\n".join(_DATA.findall(lines)))
+
+    def _judge(self, text: bytes) -> None:
+        if not _is_suspect(text):
+            return
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):  # for the client to find out
+            return
+        if not isinstance(document, dict) or "method" in document:
+            return
+        error, result = document.get("error"), document.get("result")
+        if isinstance(error, dict):
+            self.outcome = "server_error" if error.get("code") == INTERNAL_ERROR else "protocol_error"
+        elif isinstance(result, dict) and result.get("isError") is True:
+            self.outcome = "tool_error"

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Checks of what the server depends on: side by side, each within its own time, none started twice."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pratiko_mcp import runtime
+from pratiko_mcp.readiness import Check, Readiness
+from pratiko_mcp.runtime import create_app
+
+from tests.unit.app.served import ask, settings
+
+
+def report(checks: Mapping[str, Check], seconds: float = 2.0) -> dict[str, Any]:
+    return asyncio.run(Readiness(checks, seconds).report())
+
+
+def raising(error: Exception) -> Check:
+    def check() -> None:
+        raise error
+
+    return check
+
+
+async def coroutine() -> str:
+    return "up"
+
+
+async def failing_coroutine() -> None:
+    raise TimeoutError("no connection")
+
+
+def test_nothing_to_ask_is_ready() -> None:
+    assert report({}) == {"status": "ready", "checks": []}
+
+
+def test_every_dependency_is_named() -> None:
+    result = report({"a": lambda: False, "b": coroutine, "c": raising(OSError("gone")), "d": failing_coroutine})
+    assert result["status"] == "not_ready"
+    assert [(check["name"], check["status"], check["reason"]) for check in result["checks"]] == [
+        ("a", "healthy", ""),
+        ("b", "healthy", ""),
+        ("c", "critical", "OSError: gone"),
+        ("d", "critical", "TimeoutError: no connection"),
+    ]
+    assert all(0 <= check["latency_ms"] < 1000 for check in result["checks"])
+
+
+def test_a_reason_shows_no_secret_and_has_a_bounded_length() -> None:
+    secret = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9"
+    result = report({"a": raising(ValueError(f"Authorization: Bearer {secret} " + "x" * 1000))})
+    reason = result["checks"][0]["reason"]
+    assert secret not in reason
+    assert len(reason) < 250
+
+
+def test_checks_run_side_by_side_within_their_own_time() -> None:
+    released = threading.Event()
+    started = time.monotonic()
+    result = report({"slow": lambda: released.wait(10), "other": lambda: released.wait(10), "fast": coroutine}, 0.2)
+    assert time.monotonic() - started < 2
+    released.set()
+    assert [check["reason"] for check in result["checks"]] == ["no answer within 0.2 s", "no answer within 0.2 s", ""]
+
+
+def test_a_check_that_hangs_is_not_started_again() -> None:
+    released, started = threading.Event(), []
+
+    def hanging() -> None:
+        started.append(1)
+        released.wait(10)
+
+    async def ask_three_times() -> list[str]:
+        readiness = Readiness({"a": hanging}, 0.05)
+        reports = [await readiness.report(), await readiness.report()]
+        released.set()
+        await asyncio.sleep(0.1)
+        reports.append(await readiness.report())
+        return [found["status"] for found in reports]
+
+    assert asyncio.run(ask_three_times()) == ["not_ready", "not_ready", "ready"]
+    assert len(started) == 2
+
+
+def test_callers_at_the_same_time_share_one_round() -> None:
+    rounds = []
+
+    async def check() -> None:
+        rounds.append(1)
+        await asyncio.sleep(0.05)
+
+    async def ask_at_once() -> None:
+        readiness = Readiness({"a": check})
+        await asyncio.gather(*(readiness.report() for _ in range(20)))
+
+    asyncio.run(ask_at_once())
+    assert rounds == [1]
+
+
+@pytest.fixture
+def app(users_server: types.ModuleType) -> runtime.Runtime:
+    users_server.READY_CHECKS = {"database": raising(ConnectionError("refused"))}  # type: ignore[attr-defined]
+    return create_app(settings(MCP_ENTRYPOINT="users_server:app"))
+
+
+def test_ready_names_what_is_away(app: runtime.Runtime) -> None:
+    reply = ask(app, "GET", "/ready")
+    assert (reply.status, reply.json["status"]) == (503, "not_ready")
+    assert [check["name"] for check in reply.json["checks"]] == ["database"]
+    assert reply.headers["cache-control"] == "no-store"
+    head = ask(app, "HEAD", "/ready")
+    assert (head.status, head.body) == (503, b"")
+    assert ask(app, "POST", "/ready").status == 405
+
+
+def test_ready_includes_keys_and_limits(users_server: types.ModuleType, tmp_path: Any) -> None:
+    away = settings(
+        MCP_ENTRYPOINT="users_server:app",
+        MCP_JWKS="",
+        MCP_JWKS_URL="http://127.0.0.1:9/keys",
+        MCP_LIMITS_FILE=str(tmp_path / "limits.json"),
+    )
+    app = create_app(away)
+    checks = {check["name"]: check for check in ask(app, "GET", "/ready").json["checks"]}
+    assert checks.keys() == {"signing_keys", "limits"}
+    assert checks["signing_keys"]["reason"].startswith("KeysUnavailable: ")
+    assert "limits.json" in checks["limits"]["reason"]
+    (tmp_path / "limits.json").write_text("{}")
+    assert ask(create_app(settings(MCP_LIMITS_FILE=str(tmp_path / "limits.json"))), "GET", "/ready").status == 200
+
+
+@pytest.mark.parametrize("path", ["/ready", "/metrics"])
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "via"])
+def test_operators_pages_are_not_public(app: runtime.Runtime, path: str, header: str) -> None:
+    assert ask(app, "GET", path, headers={header: "10.0.0.1"}).status == 404
+    assert ask(app, "GET", path, headers={"host": "evil.example"}).status == 421
+    assert ask(app, "GET", path).status != 404
+
+
+def test_metrics(app: runtime.Runtime, users_server: types.ModuleType) -> None:
+    reply = ask(app, "GET", "/metrics")
+    assert reply.headers["content-type"].startswith("text/plain")
+    assert b"mcp_requests_total" in reply.body
+    assert ask(app, "POST", "/metrics").status == 405
+    for mode in ("emf", "off"):
+        other = create_app(settings(MCP_ENTRYPOINT="users_server:app", MCP_METRICS=mode))
+        assert ask(other, "GET", "/metrics").status == 404
