@@ -48,8 +48,11 @@ def check_params(params: dict[str, t.Any]) -> None:
             "rotate=true and promote=true do not go together: a new key may only sign once the published keys with it "
             "are live everywhere. Run with rotate=true, deploy the keys that it returns, then run with promote=true."
         )
-    if params["revoke"] and not params["promote"]:
-        raise McpError("revoke=true goes with promote=true: it drops the keys that do not sign any more. Add it.")
+    if params["revoke"] and not (params["promote"] or params["rotate"]):
+        raise McpError(
+            "revoke=true goes with rotate=true or promote=true: it drops the keys that do not sign any more. Add the one "
+            "of the two steps that is meant."
+        )
     if params["retire_after"] < 0:
         raise McpError(f"retire_after={params['retire_after']} is not allowed. Allowed: seconds, 0 or more.")
     if not 7 <= params["pending_window"] <= 30:
@@ -135,7 +138,7 @@ def ensure_present(ctx: Context, store: Store) -> dict[str, t.Any]:
     changed = bool(wanted_key(ring, ctx.params)) or ring != look.ring or not look.complete
     if changed and not ctx.check_mode:
         ring = advance(ctx, store, now)
-    return {"changed": changed, **shown(ring)}
+    return {"changed": changed, "pending_changes": changed, **shown(ring)}
 
 
 def shown(ring: Ring) -> dict[str, t.Any]:

@@ -119,7 +119,7 @@ def check_room(ring: Ring) -> None:
         raise McpError(
             f"rotate=true is refused: {len(ring)} keys are published, which is all there is room for. The oldest "
             f"retired one is dropped by the first run after {until}. Rotate again after that, or drop the retired "
-            "keys at once, with every token that they signed: promote=true revoke=true"
+            "keys at once, with every token that they signed: revoke=true (mcp_revoke_signing_key=true of the playbook)"
         )
 
 

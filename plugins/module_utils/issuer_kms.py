@@ -56,8 +56,10 @@ def _tags(client: t.Any, key_id: str) -> dict[str, str]:
 
 
 def _is_usable(client: t.Any, key_id: str) -> bool:
+    """Tell whether a key can sign for us; one whose material was brought from outside is known there as well."""
     found = client.describe_key(KeyId=key_id)["KeyMetadata"]
-    return found["KeyState"] == "Enabled" and found.get("KeySpec") == "ECC_NIST_P256"
+    wanted = {"KeyState": "Enabled", "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Origin": "AWS_KMS"}
+    return all(found.get(name) == value for name, value in wanted.items())
 
 
 def _create(client: t.Any, prefix: str, tags: dict[str, str]) -> str:

@@ -12,13 +12,16 @@ import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
-# A function's variables share 4 KB (Lambda quotas, 2026-11); keys, URLs and names of ours need about half of it.
-VARIABLE_BYTES = 1536
+# A function's variables share 4 KB (Lambda quotas, 2026-11), counted as JSON. Names, URLs and three signing keys, as many
+# as a rotation publishes, need up to 2.5 KB of it; this is left for what the inventory sets.
+SHARED_BYTES = 1536
+SHARED = ("mcp_tool_scopes", "mcp_app_environment", "mcp_allowed_origins")
 # A standard SSM parameter holds 4 KB (SSM quotas, 2026-11); an advanced one costs 0.05 USD a month.
 PARAMETER_BYTES = 4096
+MAX_CALLS_PER_MINUTE = 1_000_000
 SMALLEST_BODY, LARGEST_BODY = 1024, 4 * 1024 * 1024
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-VARIABLE = re.compile(r"[A-Za-z]\w*")
+VARIABLE = re.compile(r"[A-Za-z]\w*", re.ASCII)
 RESERVED = ("AWS_", "LAMBDA_", "MCP_")
 
 
@@ -32,11 +35,18 @@ def compact(value: t.Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def check_size(name: str, value: t.Any, limit: int, example: str) -> None:
-    """:raises McpError: the value is longer than where it is kept allows"""
-    size = len(compact(value).encode())
-    if size > limit:
-        raise refuse(name, f"takes {size} bytes as JSON", f"at most {limit}", example)
+def check_shared(values: dict[str, t.Any]) -> None:
+    """:raises McpError: the function's variables would not fit"""
+    sizes = {name: len(json.dumps(compact(values[name]))) for name in SHARED if values.get(name)}
+    if sum(sizes.values()) > SHARED_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        used = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise refuse(
+            largest,
+            f"is the largest of what does not fit into the function's variables ({used} bytes as JSON)",
+            f"{SHARED_BYTES} bytes together; a prefix such as get_* covers many tools",
+            '{"mcp_tool_scopes": {"*": ["documents:read"]}}' if largest == "mcp_tool_scopes" else largest + "=...",
+        )
 
 
 def check_tool_scopes(scopes: dict[str, t.Any]) -> None:
@@ -50,18 +60,17 @@ def check_tool_scopes(scopes: dict[str, t.Any]) -> None:
                 "prefix that ends in *"
             )
             raise refuse("mcp_tool_scopes", f"has {tool!r}: {needed!r}", allowed, example)
-    check_size("mcp_tool_scopes", scopes, VARIABLE_BYTES, example)
 
 
 def is_rate(value: t.Any) -> bool:
     """Tell whether a value is a number of calls a minute."""
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
+    return value is None or (type(value) is int and 1 <= value <= MAX_CALLS_PER_MINUTE)
 
 
 def check_limits(limits: dict[str, t.Any]) -> None:
     """:raises McpError: the server would not understand it"""
     example = '{"mcp_limits": {"calls_per_minute": 120, "tools": {"save_document": {"enabled": false}}}}'
-    rate = "a whole number of calls from 1 on"
+    rate = f"a whole number of calls from 1 to {MAX_CALLS_PER_MINUTE}"
     known = {"calls_per_minute": rate, "tools": "settings for each tool", "features": "true or false for each feature"}
     for name in limits:
         if name not in known:
@@ -72,13 +81,15 @@ def check_limits(limits: dict[str, t.Any]) -> None:
         if not isinstance(limits.get(name, {}), dict):
             raise refuse("mcp_limits", f"has {name}={limits[name]!r}", known[name], example)
     for tool, settings in limits.get("tools", {}).items():
-        if not _is_tool_setting(settings):
-            allowed = "calls_per_minute (a whole number from 1 on) and enabled (true or false) for a tool"
+        if not _is_tool_setting(settings) or ("*" in tool and tool != "*"):
+            allowed = f"calls_per_minute ({rate}) and enabled (true or false) for a tool's name, or * for all others"
             raise refuse("mcp_limits", f"has tools.{tool}={settings!r}", allowed, example)
     for feature, value in limits.get("features", {}).items():
         if not isinstance(value, bool):
             raise refuse("mcp_limits", f"has features.{feature}={value!r}", "true or false", example)
-    check_size("mcp_limits", limits, PARAMETER_BYTES, example)
+    size = len(compact(limits).encode())
+    if size > PARAMETER_BYTES:
+        raise refuse("mcp_limits", f"takes {size} bytes as JSON", f"at most {PARAMETER_BYTES}", example)
 
 
 def _is_tool_setting(settings: t.Any) -> bool:
@@ -97,9 +108,9 @@ def check_app_environment(variables: dict[str, t.Any]) -> None:
         if not VARIABLE.fullmatch(name) or name.upper().startswith(RESERVED):
             allowed = "a name of letters, digits and _, none that starts with " + ", ".join(RESERVED)
             raise refuse("mcp_app_environment", f"has the name {name!r}", allowed, example)
-        if not isinstance(value, (str, int, float)):
-            raise refuse("mcp_app_environment", f"has {name} of type {type(value).__name__}", "a text", example)
-    check_size("mcp_app_environment", variables, VARIABLE_BYTES, example)
+        if type(value) not in (str, int, float) or value in (float("inf"), float("-inf")) or value != value:
+            allowed = 'a text or a number; write true and false as texts, "true"'
+            raise refuse("mcp_app_environment", f"has {name} of type {type(value).__name__}", allowed, example)
 
 
 def check_body(size: int) -> None:
@@ -136,5 +147,6 @@ def check_server(values: dict[str, t.Any]) -> None:
     check_tool_scopes(values.get("mcp_tool_scopes", {}))
     check_limits(values.get("mcp_limits", {}))
     check_app_environment(values.get("mcp_app_environment", {}))
+    check_shared(values)
     check_body(values.get("mcp_max_body_bytes", LARGEST_BODY))
     check_lambda(values)

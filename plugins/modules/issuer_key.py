@@ -74,6 +74,7 @@ options:
     description:
       - With O(promote=true), drop every key that does not sign any more at once, for a key that became known to others.
         Their tokens are refused as soon as RV(jwks) is deployed again.
+      - With O(rotate=true), drop the keys retired by earlier rotations at once, so that there is room for a new one.
       - Without a pending key the signing one stays as it is. Rotate first.
     type: bool
     default: false
@@ -178,6 +179,11 @@ kid:
   returned: success
   type: str
   sample: oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U
+pending_changes:
+  description: Like C(changed), for tasks that look in check mode and have a C(changed_when) of their own.
+  returned: success, with O(state=present)
+  type: bool
+  sample: false
 pending_kid:
   description: Id of the key that is published and waits for O(promote=true); null where none waits.
   returned: success

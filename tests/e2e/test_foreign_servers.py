@@ -100,7 +100,7 @@ ASGI = Foreign(
     arguments={"path": "notes.txt"},
     answer="Mock result for read_file with args {'path': 'notes.txt'}",
     degraded=("the server is a plain ASGI application",),
-    variables={"mcp_app_environment": {"MANIFEST_DIR": "/tmp/manifests"}},
+    variables={"mcp_app_environment": {"MANIFEST_DIR": "SCRATCH/manifests"}},
 )
 
 
@@ -119,12 +119,15 @@ def test_foreign_server_answers_through_the_endpoint(sandbox: TestSandbox, tmp_p
     world = World(sandbox, project, tmp_path, tmp_path / "packages", foreign.name)
     pins = tmp_path / "pins.txt"
     pins.write_text("\n".join(foreign.pins))
-    run = world.run(*foreign.options, env={"PIP_CONSTRAINT": str(pins)}).require()
+    options = [option.replace("SCRATCH", str(tmp_path)) for option in foreign.options]
+    run = world.run(*options, env={"PIP_CONSTRAINT": str(pins)}).require()
 
     report = world.report()
     assert report["release"]["server"] == foreign.server
     for said, expected in zip(report["release"]["degraded"], foreign.degraded, strict=True):
         assert said.startswith(expected) and said in run.output
+    # Its start makes the folder that a variable names.
+    assert (tmp_path / "manifests").is_dir() is (foreign is ASGI)
     token = json.loads(Path(report["token_file"]).read_text(encoding="utf-8"))["access_token"]
     for mode in (MODERN, "legacy") if foreign.server["eras"] == BOTH else ("legacy", "auto"):
         listed, text = with_client(report["endpoint"], token, lambda client: use(client, foreign), mode)

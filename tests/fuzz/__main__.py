@@ -20,9 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="how long (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9), help="default: a new one")
+    parser.add_argument("--sessions", action="store_true", help="a server with sessions")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, Target(Path(folder)) as target:
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, Target(Path(folder), options.sessions) as target:
         report = Attack(target, options.seed, say=lambda line: print(line, flush=True)).run(seconds=options.seconds)
     print(report)
     return 1 if report.violation else 0

@@ -91,6 +91,8 @@ def post(port: int, credential: Credential, version: str, document: t.Any) -> Se
     ]
     if credential.header is not None:
         headers.append((b"Authorization", credential.header))
+    if version == LEGACY and credential.session:
+        headers.append((b"Mcp-Session-Id", credential.session))
     if version == MODERN:
         headers += _mirrored(decode(body))
     return Sent(b"POST", b"/mcp", tuple(headers), body)

@@ -36,14 +36,15 @@ class Target:
     """``python -m pratiko_mcp`` with the reference server in memory, tokens, scopes and limits in force.
 
     :param folder: takes the log and the policy
+    :param sessions: with sessions, and streams that stay open
     :param variables: more settings of the server
     """
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, sessions: bool = False, **variables: str) -> None:
+        self.sessions = sessions
         self.issuer = Issuer()
         self.port = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.starts = 0
         self._log = folder / "server.log"
         self._seen = 0
         policy = folder / "limits.json"
@@ -56,6 +57,7 @@ class Target:
             "MCP_BODY_TIMEOUT": str(BODY_SECONDS),
             "MCP_REQUEST_TIMEOUT": "10",
             "MCP_MAX_BODY_BYTES": str(MAX_BODY),
+            "MCP_SESSIONS": str(sessions).lower(),
             **variables,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,7 +80,6 @@ class Target:
             self._process = subprocess.Popen(
                 command, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
-        self.starts += 1
         wait_for(f"{self.url}/health", self._process, self._log)
 
     def stop(self) -> int:

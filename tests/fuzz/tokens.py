@@ -24,6 +24,9 @@ SCOPES = "documents:read documents:write"
 # Longer than any run.
 LIFETIME = 6 * 3600
 
+# Stands for the name of the attacker's session, which is known only when it has been opened.
+OWN = b"<OWN-SESSION>"
+
 Verdict = t.Literal["good", "bad", "either"]
 
 
@@ -33,12 +36,14 @@ class Credential:
 
     :param verdict: what has to come of it; ``either`` where that depends on the details
     :param secret: what must never be seen again
+    :param session: the session that requests of the older era name; empty for none
     """
 
     name: str
     header: bytes | None
     verdict: Verdict
     secret: str = ""
+    session: bytes = b""
 
 
 def segment(document: object) -> str:
@@ -48,13 +53,17 @@ def segment(document: object) -> str:
 
 
 class Credentials:
-    """Makes credentials for one server."""
+    """Makes credentials for one server.
 
-    def __init__(self, issuer: Issuer, url: str) -> None:
+    :param sessions: it has sessions, and good credentials come with one
+    """
+
+    def __init__(self, issuer: Issuer, url: str, sessions: bool) -> None:
         self._issuer = issuer
         self._url = url
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._session = OWN if sessions else b""
         self._good: dict[str, str] = {}
         self._broken = {name: _bearer(f"token: {name}", token, "bad") for name, token in self._tokens().items()}
 
@@ -67,7 +76,12 @@ class Credentials:
     def good(self, scope: str = SCOPES) -> Credential:
         """Return a good credential."""
         token = self.token(scope)
-        return Credential(f"good token with the scopes {scope!r}", b"Bearer " + token.encode(), "good", token)
+        return Credential(f"good, scopes {scope!r}", b"Bearer " + token.encode(), "good", token, self._session)
+
+    def stranger(self) -> Credential:
+        """Return a good credential of somebody else."""
+        token = self._issuer.token(self._url, sub="stranger", exp=int(time.time()) + LIFETIME)
+        return Credential("somebody else's", b"Bearer " + token.encode(), "good", token)
 
     def strategy(self) -> st.SearchStrategy[Credential]:
         """Draw any kind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import math
 import signal
 import sys
@@ -103,7 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(str(error))
     except ImportError as error:
         sys.exit(f"{error}. It serves the application. Try: pip install 'pratiko-mcp[server]'")
+    gc.collect()
+    gc.freeze()  # what is loaded stays: going through it again stops all calls, for tens of milliseconds each time
     server.run()
+    if app.telemetry:
+        app.telemetry.flush()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -15,11 +15,15 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 MCP_PATH = "/mcp"
 
+# Of two such headers, the server behind might believe the one that was not checked.
+_SINGLE = (b"authorization", b"content-length", b"content-type", b"host", b"last-event-id", b"origin")
+
 
 class RequestHeaders(Mapping[str, str]):
     """A request's headers by lower-case name; of a name that comes twice, the last one. Decoded when asked for."""
 
-    def __init__(self, headers: Headers) -> None:
+    def __init__(self, headers: Collection[tuple[bytes, bytes]]) -> None:
+        self._all = headers
         self._raw = dict(headers)
 
     def __getitem__(self, name: str) -> str:
@@ -32,6 +36,13 @@ class RequestHeaders(Mapping[str, str]):
         """Return a header; the inherited way costs an exception for each one that is not there."""
         value = self._raw.get(name.encode("latin-1"))
         return default if value is None else value.decode("latin-1")
+
+    def repeated(self) -> str:
+        """Return the name of a header that says two things where it must say one; empty if there is none."""
+        if len(self._raw) == len(self._all):
+            return ""
+        names = [name for name, _ in self._all if name in _SINGLE or name.startswith(b"mcp-")]
+        return next((name.decode("latin-1") for name in names if names.count(name) > 1), "")
 
     def __iter__(self) -> Iterator[str]:
         return (name.decode("latin-1") for name in self._raw)

@@ -139,6 +139,11 @@ class KeySource:
             key = self._refetch(kid, algorithm)
         return key
 
+    def forget(self) -> None:
+        """Have fetched keys fetched again; until then, and if their issuer is away, those we have are good."""
+        if self._is_remote:
+            self._stale_at = self._refetch_at = self._retry_at = -math.inf
+
     def _renew(self) -> bool:
         """Fetch keys that are stale; tell whether they were fetched after this call began."""
         if self._clock() < self._stale_at:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .asgi import MCP_PATH, AsgiApp, BodyTooSlow, Event, Headers, Receive, Scope, check_length, read_body, with_headers
 from .auth import Token
@@ -35,6 +35,11 @@ from .tool_access import ListingUnreadable, filter_listing
 VERSION_HEADER = "mcp-protocol-version"
 TOOLS_LIST = "tools/list"
 LISTEN = "subscriptions/listen"
+# Bytes; reading so many takes a few milliseconds.
+LARGE_BODY = 256 * 1024
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 logger = logging.getLogger("pratiko_mcp")
 
@@ -112,7 +117,7 @@ class Endpoint:
             raise BodyTooSlow(seconds) from error
         exchange.era = era_of(headers.get(VERSION_HEADER))
         call = Call(scope, headers, body, receive, exchange, token)
-        if scope["path"] != MCP_PATH:
+        if not exchange.at_mcp:
             await self._forward(call)
         elif exchange.is_message:
             await self._serve_message(call)
@@ -121,7 +126,7 @@ class Endpoint:
 
     async def _serve_message(self, call: Call) -> None:
         try:
-            call.message = message = read_message(call.body)
+            call.message = message = await _unhurried(len(call.body), read_message, call.body)
         except Malformed as error:
             await call.exchange.answer(400, error_reply(error.id, error.code, error.text))
             return
@@ -131,7 +136,7 @@ class Endpoint:
                 await _deny(call, denial)
                 return
             # What was checked is what is served, whatever else the body can be read as.
-            call.body = canonical(message)
+            call.body = await _unhurried(len(call.body), canonical, message)
             length = str(len(call.body)).encode()
             call.scope = with_headers(call.scope, {b"content-length": length, b"transfer-encoding": None})
         await self._enter(call)
@@ -169,7 +174,7 @@ class Endpoint:
     async def _traced(self, call: Call) -> None:
         """Serve a request within a span, parent of those that the SDK opens."""
         assert self._traces is not None
-        name = f"{call.scope['method']} {call.scope['path']}"
+        name = span_name(call.scope["method"], call.scope["path"])
         attributes = {"http.request.method": call.scope["method"], "url.path": call.scope["path"]}
         if call.message:
             attributes["mcp.method.name"] = call.exchange.mcp_method
@@ -184,7 +189,7 @@ class Endpoint:
             await self._stream(call)
             return
         if message and message.kind == "request":
-            call.exchange.reader = ReplyReader()
+            call.exchange.reader = ReplyReader(listing=message.method == TOOLS_LIST)
         if message and message.method == TOOLS_LIST and self._gate and self._gate.hides():
             work: Awaitable[None] = self._listing(call, self._gate)
         else:
@@ -196,7 +201,7 @@ class Endpoint:
         """Tell whether a reply may stay open as long as the process."""
         if call.message:
             return call.message.method == LISTEN and not self._settings.on_lambda
-        return call.scope["method"] == "GET" and call.scope["path"] == MCP_PATH
+        return call.scope["method"] == "GET" and call.exchange.at_mcp
 
     async def _stream(self, call: Call) -> None:
         """Serve a stream until it ends by itself or the process does."""
@@ -263,6 +268,17 @@ class _Whole:
         if b"content-encoding" in found:
             raise ListingUnreadable("It came compressed, though nobody had asked for that.")
         return filter_listing(found.get(b"content-type", ""), self.body, gate.visible(token), gate.personal)
+
+
+async def _unhurried(size: int, work: Callable[[Given], Result], given: Given) -> Result:
+    """Do in a thread what takes long when a body is large: other requests go on meanwhile."""
+    return await asyncio.to_thread(work, given) if size > LARGE_BODY else work(given)
+
+
+def span_name(method: str, path: str) -> str:
+    """Name a span; callers choose methods and paths, and must not make up names without end."""
+    known = method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "HTTP"
+    return f"{known} {path}" if path == MCP_PATH else known
 
 
 def _meta(message: Message | None) -> object:

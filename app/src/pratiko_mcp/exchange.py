@@ -25,14 +25,16 @@ _LOGGED_CHARS = 128
 class Exchange:
     """A request and its reply.
 
-    ``is_message`` marks what counts in the metrics; ``outcome`` is set where the runtime itself decides how the request
-    ended; ``on_start`` sees the headers of the user's server's reply before the client does.
+    ``at_mcp`` says that it is for the MCP endpoint, ``is_message`` that it counts in the metrics; ``outcome`` is set
+    where the runtime itself decides how the request ended; ``on_start`` sees the headers of the user's server's reply
+    before the client does.
     """
 
     def __init__(self, scope: Scope, headers: Mapping[str, str], send: Send) -> None:
         self.started = time.perf_counter()
         given = str(scope.get(REQUEST_ID) or headers.get("x-request-id", ""))
         self.request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        self.at_mcp = False
         self.is_message = False
         self.mcp_method = ""
         self.tool = ""
@@ -94,10 +96,10 @@ class Exchange:
         await self._pass_on({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await self._pass_on({"type": "http.response.body", "body": b"" if self._scope["method"] == "HEAD" else body})
 
-    async def refuse(self, status: int, error: str) -> None:
+    async def refuse(self, status: int, error: str, **more: str) -> None:
         """Reply that this caller gets nothing."""
         self.outcome = "refused"
-        await self.answer(status, {"error": error})
+        await self.answer(status, {"error": error, **more})
 
     async def end_reply(self, last: bytes = b"") -> None:
         """End a reply that the user's server has begun and will not finish."""

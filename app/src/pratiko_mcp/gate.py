@@ -39,7 +39,8 @@ class Gate:
         self._scopes = scopes
         self._source = source
         self._challenge = challenge
-        self._limiter = RateLimiter()
+        # Invented tools are counted as well: only the server knows which there are, and calls that fail count too.
+        self._callers, self._tools = RateLimiter(), RateLimiter()
 
     async def check(self, message: Message, token: Token | None) -> Denial | None:
         """Return why a message must not go on; None lets it through."""
@@ -87,9 +88,9 @@ class Gate:
         policy = self._source.policy
         wait = 0.0
         if policy.calls_per_minute:
-            wait = self._limiter.take(principal_of(token), policy.calls_per_minute)
+            wait = self._callers.take(principal_of(token), policy.calls_per_minute)
         if tool is not None and not wait and (per_minute := policy.tool(tool).calls_per_minute):
-            wait = self._limiter.take(tool, per_minute)
+            wait = self._tools.take(tool, per_minute)
         if not wait:
             return None
         seconds = max(1, math.ceil(wait))

@@ -8,7 +8,6 @@ import logging
 import reprlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,7 +235,7 @@ class RateLimiter:
         self._clock = clock
         self._max_keys = max_keys
         # When each bucket will be full again; callers choose keys, so that their hashes bound the memory.
-        self._full_at: OrderedDict[int, float] = OrderedDict()
+        self._full_at: dict[int, float] = {}
 
     def take(self, key: Hashable, per_minute: int) -> float:
         """Count a call; return 0.0 when it may go on, else the seconds after which one may."""
@@ -246,10 +245,14 @@ class RateLimiter:
         if wait > _ROUNDING:
             return wait
         self._full_at[place] = full_at
-        self._full_at.move_to_end(place)
         if len(self._full_at) > self._max_keys:
-            self._full_at.popitem(last=False)  # unused for longest, so full or closest to it
+            self._forget_the_fullest()
         return 0.0
+
+    def _forget_the_fullest(self) -> None:
+        """Make room without lifting a limit that is reached, however many names somebody invents."""
+        kept = sorted(self._full_at.items(), key=lambda bucket: bucket[1])[self._max_keys // 2 :]
+        self._full_at = dict(kept)
 
 
 # Seconds; far below any wait, far above what adding floats may lose.

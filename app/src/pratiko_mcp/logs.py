@@ -77,8 +77,8 @@ _write_lock = threading.RLock()
 def configure_logging(level: str) -> None:
     """Send every logger's records to standard output as JSON lines.
 
-    May be called again, after libraries have set up handlers of their own. The SDK's own lines for every request only
-    show up when debugging.
+    May be called again, after libraries have set up handlers of their own. The SDK's own lines for every request, and
+    botocore's for every process, only show up when debugging.
 
     :param level: DEBUG, INFO, WARNING or ERROR
     """
@@ -88,7 +88,8 @@ def configure_logging(level: str) -> None:
         _remove_writers(logger)
     root.addHandler(_Handler())
     root.setLevel(level)
-    logging.getLogger("mcp").setLevel(level if level in ("DEBUG", "ERROR") else "WARNING")
+    for chatty in ("mcp", "botocore"):
+        logging.getLogger(chatty).setLevel(level if level in ("DEBUG", "ERROR") else "WARNING")
     logging.captureWarnings(True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import NoneType
 from typing import Any, Literal, NamedTuple
 
 PARSE_ERROR = -32700
@@ -46,7 +47,7 @@ class Malformed(ValueError):
 def read_message(body: bytes) -> Message:
     """Read one message; what else may be wrong with it is the inner server's to say.
 
-    :raises Malformed: not JSON, a batch, not an object, or a call of a tool whose name is not text
+    :raises Malformed: not JSON, a batch, no JSON-RPC message, or a call of a tool whose name is not text
     """
     try:
         document = decode_json(body)
@@ -55,21 +56,39 @@ def read_message(body: bytes) -> Message:
     if not isinstance(document, dict):
         found = "a batch, which MCP does not have" if isinstance(document, list) else "not an object"
         raise Malformed(INVALID_REQUEST, f"Invalid request: the body is {found}. Send one JSON-RPC message at a time.")
-    given = document.get("method")
-    method = given if isinstance(given, str) else ""
+    id = _id(document.get("id"))
+    if problem := _problem(document, id):
+        raise Malformed(INVALID_REQUEST, f"Invalid request: {problem}.", id)
+    if "method" not in document:
+        return Message("response", id, "", None, document)
+    method = document["method"]
     name = _name(method, document.get("params"))
-    message = Message(_kind(document), _id(document.get("id")), method, name, document)
     if name is None and method == "tools/call":
         # What cannot be named cannot be checked, and an inner server might make a name of it.
-        raise Malformed(INVALID_PARAMS, "Invalid params: tools/call needs params.name, a string.", message.id)
-    return message
+        raise Malformed(INVALID_PARAMS, "Invalid params: tools/call needs params.name, a string.", id)
+    return Message("request" if "id" in document else "notification", id, method, name, document)
 
 
-def _kind(document: dict[str, Any]) -> Literal["request", "notification", "response"]:
-    """Whatever has a method is checked like a call, whatever else it claims to be."""
-    if "method" in document:
-        return "request" if "id" in document else "notification"
-    return "response" if "result" in document or "error" in document else "request"
+def _problem(document: dict[str, Any], id: str | int | None) -> str:
+    """Say why an object is no JSON-RPC message; the SDK would, at length and with the caller's own values.
+
+    Whatever has a method is checked like a call, whatever else it claims to be.
+    """
+    if document.get("jsonrpc") != "2.0":
+        return 'jsonrpc must be "2.0"'
+    if id is None and "id" in document and (document["id"] is not None or "error" not in document):
+        return "id must be a string or an integer"
+    if "method" not in document:
+        return "" if _is_response(document) else "the body is neither a request (with method) nor a response (with id)"
+    if not isinstance(document["method"], str):
+        return "method must be a string"
+    return "" if isinstance(document.get("params"), (dict, NoneType)) else "params must be an object"
+
+
+def _is_response(document: dict[str, Any]) -> bool:
+    error = document.get("error")
+    told = isinstance(error, dict) and type(error.get("code")) is int and isinstance(error.get("message"), str)
+    return "id" in document and (told or isinstance(document.get("result"), dict))
 
 
 def _id(value: object) -> str | int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 INTERNAL_ERROR = -32603
 
@@ -18,10 +19,15 @@ def _is_suspect(text: bytes) -> bool:
 
 
 class ReplyReader:
-    """Finds a tool's failure or an error in a JSON or event-stream reply. ``outcome`` stays empty without one."""
+    """Finds a tool's failure or an error in a JSON or event-stream reply. ``outcome`` stays empty without one.
 
-    def __init__(self) -> None:
+    :param listing: it may be a listing of tools, whose names are kept in ``tools``
+    """
+
+    def __init__(self, listing: bool = False) -> None:
         self.outcome = ""
+        self.tools: list[str] = []
+        self._listing = listing
         self._kind = b""
         self._parts: list[bytes] = []
 
@@ -43,14 +49,14 @@ class ReplyReader:
     def _read_events(self) -> None:
         stream = b"".join(self._parts)
         self._parts.clear()
-        if not _is_suspect(stream):
+        if not self._listing and not _is_suspect(stream):
             return
         for event in re.split(rb"\r\n\r\n|\n\n|\r\r", stream):
             lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             self._judge(b"\n".join(_DATA.findall(lines)))
 
     def _judge(self, text: bytes) -> None:
-        if not _is_suspect(text):
+        if not self._listing and not _is_suspect(text):
             return
         try:
             document = json.loads(text)
@@ -63,3 +69,10 @@ class ReplyReader:
             self.outcome = "server_error" if error.get("code") == INTERNAL_ERROR else "protocol_error"
         elif isinstance(result, dict) and result.get("isError") is True:
             self.outcome = "tool_error"
+        elif isinstance(result, dict) and self._listing:
+            self.tools += _names(result.get("tools"))
+
+
+def _names(tools: Any) -> list[str]:
+    named = [tool.get("name") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    return [name for name in named if isinstance(name, str)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import limits, logs, restore, telemetry
@@ -43,6 +43,7 @@ def create_app(settings: Settings, verifier: Verifier | None = None) -> Runtime:
     keys = KeySource(settings.token) if settings.token and verifier is None else None
     if settings.token and keys:
         verifier = Verifier(settings.token, keys)
+    os.environ.update(settings.app_environment)  # before anything of the server's is imported
     target = load_entrypoint(settings.entrypoint)
     inner = build_inner_app(target, settings)
     kind, eras = describe(target)
@@ -62,7 +63,7 @@ def create_app(settings: Settings, verifier: Verifier | None = None) -> Runtime:
         checks=_checks(settings, keys, source),
         # After the server: a tracer provider of its own stays in use.
         traces=telemetry.configure(settings.environment, settings.release, settings.server_name),
-        old_sdk=eras == ("session",),
+        eras=eras,
     )
 
 
@@ -100,7 +101,10 @@ def _check_limits(source: limits.PolicySource) -> None:
 
 
 class Runtime:
-    """ASGI application: answers what belongs to the deployment, checks, and hands the rest to the user's server."""
+    """ASGI application: answers what belongs to the deployment, checks, and hands the rest to the user's server.
+
+    :param eras: of the protocol that the server's SDK speaks; none for a plain ASGI application
+    """
 
     def __init__(
         self,
@@ -111,12 +115,13 @@ class Runtime:
         recorder: Recorder | None = None,
         checks: Mapping[str, Check] | None = None,
         traces: telemetry.Telemetry | None = None,
-        old_sdk: bool = False,
+        eras: Sequence[str] = ("session", "stateless"),
     ) -> None:
         self._inner = inner
         self._verifier = verifier
         self._recorder = recorder or Recorder()
-        self._endpoint = Endpoint(settings, inner, gate, traces, old_sdk)
+        self._endpoint = Endpoint(settings, inner, gate, traces, tuple(eras) == ("session",))
+        self._plain = not eras
         self._readiness = Readiness(checks or {})
         self._log_from = LOG_LEVELS.index(settings.log_level)
         self._hosts = _Allowlist(settings.allowed_hosts)
@@ -164,9 +169,13 @@ class Runtime:
 
     async def _route(self, scope: Scope, headers: RequestHeaders, receive: Receive, exchange: Exchange) -> None:
         path, method = scope["path"].rstrip("/") or "/", scope["method"]
-        exchange.is_message = path == MCP_PATH and method == "POST"
+        # What is mounted there may take any path below for its own.
+        exchange.at_mcp = path == MCP_PATH or (self._plain and path.startswith(MCP_PATH + "/"))
+        exchange.is_message = exchange.at_mcp and method == "POST"
+        if repeated := headers.repeated():
+            await exchange.refuse(400, "repeated_header", header=repeated)
         # Load balancers ask for health by address, not by name.
-        if path != HEALTH_PATH and not self._hosts.allows(headers.get("host")):
+        elif path != HEALTH_PATH and not self._hosts.allows(headers.get("host")):
             await exchange.refuse(421, "host_not_allowed")
         elif path in self._documents:
             await self._answer_document(path, method, exchange)
@@ -174,10 +183,11 @@ class Runtime:
             await self._answer_operator(path, method, headers, exchange)
         elif "origin" in headers and not self._origins.allows(headers["origin"]):
             await exchange.refuse(403, "origin_not_allowed")
-        elif path == MCP_PATH and method not in self._methods:
+        elif exchange.at_mcp and method not in self._methods:
             await _answer_wrong_method(exchange, ", ".join(self._methods))
         else:
-            inner_scope = scope if path == scope["path"] else {**scope, "path": path}
+            # An SDK's server knows its path without a slash only; where a plain one mounts it is its own affair.
+            inner_scope = scope if self._plain or path == scope["path"] else {**scope, "path": path}
             await self._serve_protected(inner_scope, headers, receive, exchange)
 
     async def _answer_document(self, path: str, method: str, exchange: Exchange) -> None:
@@ -190,7 +200,7 @@ class Runtime:
     async def _answer_operator(self, path: str, method: str, headers: RequestHeaders, exchange: Exchange) -> None:
         """Answer /ready and /metrics, which are not for the public: what came through a proxy gets 404."""
         proxied = any(name in headers for name in _PROXY_HEADERS)
-        metrics = self._recorder.render() if path == METRICS_PATH and not proxied else None
+        metrics = await asyncio.to_thread(self._recorder.render) if path == METRICS_PATH and not proxied else None
         if proxied or (path == METRICS_PATH and metrics is None):
             await exchange.answer(404, {"error": "not_found"})
         elif method not in ("GET", "HEAD"):
@@ -246,6 +256,8 @@ class Runtime:
             cold, self._cold = self._cold, False
             observation = Observation(exchange.mcp_method, exchange.tool, exchange.era, outcome, seconds, cold)
             fields = self._recorder.observe(observation)
+            if exchange.reader:
+                self._recorder.learn_tools(exchange.reader.tools)
         level = "ERROR" if outcome in _FAILED else "INFO"
         # Embedded metrics are read out of this line: no log level may suppress them.
         if fields or LOG_LEVELS.index(level) >= self._log_from:

@@ -21,12 +21,18 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_SECONDS = 900.0
 DEFAULT_ENTRYPOINT = "pratiko_mcp.reference.server:mcp"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
+APP_ENVIRONMENT_ALLOWED = (
+    'a JSON object of texts and numbers, {"ORDERS_TABLE": "orders"}, whose names are letters, digits and underscores, '
+    "a letter first, and do not begin with MCP_, AWS_ or LAMBDA_"
+)
 TOOL_SCOPES_ALLOWED = 'a JSON object of tool names and lists of scopes, {"save_document": ["docs:write"], "get_*": []}'
 
 # A host name or address, then nothing, a port, or ":*" for any port.
 _HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(\d{1,5}|\*))?")
 _ENTRYPOINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PARAMETER = re.compile(r"[A-Za-z0-9_./-]{1,1011}")
+_APP_VARIABLE = re.compile(r"(?!(?:mcp|aws|lambda)_)[a-z]\w*", re.ASCII | re.IGNORECASE)
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")  # what no environment can hold
 _SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+")
 
 
@@ -64,7 +70,7 @@ class Settings:
     """Configuration of the server.
 
     ``token`` is None when authentication is off (MCP_AUTH=none), ``tool_scopes`` when the entry point's module decides.
-    Timeouts are in seconds.
+    ``app_environment`` is for the served application. Timeouts are in seconds.
     """
 
     environment: str
@@ -89,6 +95,7 @@ class Settings:
     body_timeout: float
     metrics: str
     metrics_by_tool: bool
+    app_environment: Mapping[str, str]
 
     @property
     def resource(self) -> str:
@@ -137,6 +144,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         body_timeout=_seconds(env, "MCP_BODY_TIMEOUT", 10.0),
         metrics=_choice(env, "MCP_METRICS", "emf" if on_lambda else "prometheus", METRICS_MODES),
         metrics_by_tool=_switch(env, "MCP_METRICS_BY_TOOL"),
+        app_environment=_app_environment(env),
     )
 
 
@@ -237,6 +245,24 @@ def _tool_scopes(env: Mapping[str, str]) -> Mapping[str, Sequence[str]] | None:
     if not isinstance(scopes, dict):
         raise SettingsError("MCP_TOOL_SCOPES", text, TOOL_SCOPES_ALLOWED)
     return scopes
+
+
+def _app_environment(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Parse the variables of the served application; numbers stay as they were written."""
+    name = "MCP_APP_ENVIRONMENT"
+    try:
+        found = json.loads(env.get(name) or "{}", parse_int=str, parse_float=str, parse_constant=lambda word: None)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise SettingsError(name, None, APP_ENVIRONMENT_ALLOWED, "no JSON object (value not shown)")
+    for variable, value in found.items():
+        if not _APP_VARIABLE.fullmatch(variable):
+            raise SettingsError(name, None, APP_ENVIRONMENT_ALLOWED, f"not usable, it names {variable[:80]!r}")
+        if not isinstance(value, str) or _NO_TEXT.search(value):
+            state = f"not usable, {variable} is neither text nor a number (value not shown)"
+            raise SettingsError(name, None, APP_ENVIRONMENT_ALLOWED, state)
+    return found
 
 
 def _matching(env: Mapping[str, str], name: str, default: str, pattern: re.Pattern[str], allowed: str) -> str:

@@ -30,7 +30,7 @@ from pratiko_mcp import __main__
 from tests.unit.app.served import LEGACY, MODERN, headers_of, request
 
 SERVER = """
-import anyio, time
+import anyio, gc, time
 from mcp.server.mcpserver import Context, MCPServer
 
 mcp = MCPServer("slow")
@@ -50,6 +50,10 @@ async def steps(ctx: Context) -> str:
     for step in range(3):
         await ctx.report_progress(step, 3)
     return "stepped"
+
+@mcp.tool()
+def frozen() -> int:
+    return gc.get_freeze_count()
 
 def away():
     raise ConnectionError("the database is away")
@@ -299,3 +303,10 @@ def test_metrics_of_a_process(serve: Serve) -> None:
     assert 'mcp_requests_total{era="session",method="tools/call",outcome="tool_error",tool="wait"} 1.0' in text
     assert "mcp_cold_starts_total 1.0" in text
     assert served.get("/metrics", **{"x-forwarded-for": "10.0.0.1"})[0] == 404
+
+
+def test_what_is_loaded_is_not_collected_again(serve: Serve) -> None:
+    """It is what takes a collection tens of milliseconds, in which nobody is answered."""
+    status, body = serve().post(MODERN, "frozen")
+    assert status == 200
+    assert json.loads(body)["result"]["structuredContent"]["result"] > 10_000

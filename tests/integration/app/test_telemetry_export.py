@@ -202,3 +202,13 @@ def test_a_collector_that_is_away_delays_nobody(folder: Path, tmp_path: Path) ->
         began = time.monotonic()
     assert time.monotonic() - began < 8  # the end of the process does not wait for it either
     assert "eyJ" not in (tmp_path / "server.log").read_text()
+
+
+def test_the_end_of_the_process_sends_what_is_waiting(collector: Collector, folder: Path, tmp_path: Path) -> None:
+    trace_id = "e" * 32
+    variables = {"MCP_AUTH": "none", "MCP_ENTRYPOINT": "greeter:mcp", "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+    endpoint = f"http://127.0.0.1:{collector.server_port}"
+    with serve(tmp_path, folder, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **variables) as url:
+        post(url, "tools/list", {}, traceparent=f"00-{trace_id}-{PARENT}-01")
+        assert not [span for span in collector.spans if span.trace_id.hex() == trace_id]
+    assert [span for span in collector.spans if span.trace_id.hex() == trace_id]

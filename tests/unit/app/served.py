@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +98,21 @@ class Reply:
 
 
 async def call(
-    app: Any, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | list[bytes] = b""
+    app: Any,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+    body: bytes | list[bytes] = b"",
 ) -> Reply:
-    """Send one request to an ASGI application."""
-    all_headers = {"host": "mcp.example.com", **(headers or {})}
+    """Send one request to an ASGI application; headers that come as pairs may be repeated."""
+    pairs = headers if isinstance(headers, Sequence) else {"host": "mcp.example.com", **(headers or {})}.items()
     scope = {
         "type": "http",
         "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in all_headers.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in pairs],
     }
     parts = body if isinstance(body, list) else [body]
     incoming = [

@@ -317,6 +317,17 @@ def test_stale_keys_are_asked_for_again_soon_after_an_outage() -> None:
     assert issuer.calls == 3
 
 
+def test_keys_of_a_snapshot_are_fetched_again_and_good_while_the_issuer_is_away() -> None:
+    issuer = Issuer(OLD, KeysUnavailable("down"), NEW)
+    issuer.verifier.verify(token(claims()))
+    issuer.keys.forget()
+    issuer.verifier.verify(token(claims(sub="still")))
+    issuer.keys.forget()
+    with pytest.raises(TokenRefused):
+        issuer.verifier.verify(token(claims(sub="removed")))
+    assert issuer.calls == 3
+
+
 def test_an_issuer_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = Issuer(OLD)
     released = threading.Event()

@@ -16,8 +16,20 @@ from pratiko_mcp.entrypoint import Description, EntrypointError, build_inner_app
 from pratiko_mcp.runtime import create_app
 from pratiko_mcp.settings import SettingsError
 
-from tests.unit.app.served import MODERN, call, headers_of, make_server, plain_app, request, settings
+from tests.unit.app.served import (
+    MODERN,
+    ask,
+    bearer,
+    call,
+    headers_of,
+    make_server,
+    plain_app,
+    request,
+    settings,
+    started,
+)
 
+APP = "async def app(scope, receive, send): pass"
 GREET = request(MODERN, "tools/call", name="greet", arguments={"name": "Bob"})
 
 BROKEN_MODULES = {
@@ -160,3 +172,62 @@ def test_broken_convention(name: str, users_server: types.ModuleType) -> None:
 def test_scopes_of_the_environment_are_checked(users_server: types.ModuleType) -> None:
     with pytest.raises(SettingsError, match=r"MCP_TOOL_SCOPES is not usable: 'greet' has .* Allowed: a JSON object"):
         create_app(settings(MCP_TOOL_SCOPES='{"greet": "docs"}'))
+
+
+def test_the_server_s_own_variables_are_there_when_it_is_imported(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reading_module.py").write_text("import os\nTOOL_SCOPES = {os.environ['READ_SCOPE']: []}\n" + APP)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "reading_module", raising=False)
+    monkeypatch.setenv("READ_SCOPE", "not this")  # and put back afterwards
+    create_app(settings(MCP_ENTRYPOINT="reading_module:app", MCP_APP_ENVIRONMENT='{"READ_SCOPE": "greet"}'))
+    assert sys.modules["reading_module"].TOOL_SCOPES == {"greet": []}
+
+
+MOUNTED = """
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+async def where(request):
+    return JSONResponse({"path": request.scope["path"], "root": request.scope["root_path"]})
+
+inner = Starlette(routes=[Route("/", where, methods=["POST", "GET"]), Route("/x", where, methods=["POST"])])
+app = Starlette(routes=[Mount("/mcp", inner)])
+"""
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An application that is mounted at /mcp."""
+    module = types.ModuleType("users_server")
+    exec(MOUNTED, module.__dict__)
+    monkeypatch.setitem(sys.modules, "users_server", module)
+    return create_app(settings(MCP_ENTRYPOINT="users_server:app", MCP_TOOL_SCOPES='{"greet": ["admin"]}'))
+
+
+def test_an_application_that_is_mounted_gets_the_path_as_it_came(mounted: Any) -> None:
+    headers = {**headers_of(MODERN), **bearer()}
+    found = ask(mounted, "POST", "/mcp/", headers=headers, body=request(MODERN, "ping"))
+    assert (found.status, found.json) == (200, {"path": "/mcp/", "root": "/mcp"})
+    sent_on = ask(mounted, "POST", "/mcp", headers=headers, body=request(MODERN, "ping"))
+    assert (sent_on.status, sent_on.headers["location"]) == (307, "http://mcp.example.com/mcp/")
+
+
+@pytest.mark.parametrize("path", ["/mcp/", "/mcp/x", "/mcp//"])
+def test_what_is_mounted_is_guarded_on_all_of_its_paths(mounted: Any, path: str) -> None:
+    headers = {**headers_of(MODERN, name="greet"), **bearer()}
+    assert ask(mounted, "POST", path, headers=headers, body=GREET).json["error"]["code"] == -32003
+    assert ask(mounted, "GET", path, headers=headers).status == 405
+
+
+def test_an_sdk_s_server_gets_its_path(users_server: types.ModuleType) -> None:
+    headers = {**headers_of(MODERN, "tools/list"), **bearer()}
+
+    async def session() -> int:
+        app = create_app(settings())
+        async with started(app):
+            return (await call(app, "POST", "/mcp/", headers, request(MODERN, "tools/list"))).status
+
+    assert asyncio.run(session()) == 200

@@ -46,7 +46,6 @@ def refusal(text: bytes) -> Malformed:
         ("resources/read", {"uri": "doc://1", "name": "x"}, "doc://1"),
         ("resources/read", {"name": "x"}, None),
         ("prompts/get", {"name": ["greet"]}, None),
-        ("prompts/get", ["greet"], None),
         ("tools/list", {"name": "x"}, None),
         ("tools/list", None, None),
     ],
@@ -61,26 +60,57 @@ def test_what_a_request_is_about(method: str, params: Any, name: str | None) -> 
     ("fields", "kind"),
     [
         ({"method": "ping", "id": 1}, "request"),
-        ({"method": "ping", "id": None}, "request"),
         ({"method": "ping"}, "notification"),
         ({"method": "ping", "id": 1, "result": {}}, "request"),
-        ({"method": None, "result": {}}, "notification"),
-        ({"id": 1, "result": {}}, "response"),
-        ({"id": 1, "error": {}}, "response"),
-        ({"id": 1}, "request"),
-        ({}, "request"),
+        ({"method": "ping", "params": None, "more": 1}, "notification"),
+        ({"id": "a", "result": {}}, "response"),
+        ({"id": 1, "result": {}, "error": None}, "response"),
+        ({"id": 1, "error": {"code": -1, "message": "no"}}, "response"),
+        ({"id": None, "error": {"code": -1, "message": "no"}}, "response"),
     ],
 )
 def test_kinds(fields: dict[str, Any], kind: str) -> None:
     assert read_message(body(**fields)).kind == kind
 
 
-def test_a_protocol_version_that_is_missing_is_left_to_the_inner_server() -> None:
-    assert read_message(b'{"id":1,"method":"ping"}').method == "ping"
-    assert read_message(b'{"id":1,"method":7}').method == ""
+NO_MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "is neither"),
+    "no version": ({"jsonrpc": None, "method": "ping"}, 'jsonrpc must be "2.0"'),
+    "a number as version": ({"jsonrpc": 2.0, "method": "ping"}, 'jsonrpc must be "2.0"'),
+    "method is a number": ({"method": 7}, "method must be a string"),
+    "method is null": ({"method": None, "result": {}}, "method must be a string"),
+    "params are a list": ({"method": "ping", "params": ["c4n4ry"]}, "params must be an object"),
+    "params are text": ({"method": "ping", "params": "c4n4ry"}, "params must be an object"),
+    "result is text": ({"result": "c4n4ry"}, "is neither"),
+    "error is text": ({"error": "c4n4ry"}, "is neither"),
+    "error without a code": ({"error": {"message": "c4n4ry"}}, "is neither"),
+    "error without a message": ({"error": {"code": 1, "message": ["c4n4ry"]}}, "is neither"),
+}
 
 
-@pytest.mark.parametrize("name", ["", ',"params":{}', ',"params":["a"]', ',"params":{"name":7}', ',"params":null'])
+@pytest.mark.parametrize("name", NO_MESSAGES)
+def test_an_object_that_is_no_message(name: str) -> None:
+    fields, reason = NO_MESSAGES[name]
+    refused = refusal(body(**({"id": 7, "c4n4ry": "c4n4ry"} | fields)))
+    assert (refused.code, refused.id) == (INVALID_REQUEST, 7)
+    assert reason in refused.text
+    assert "c4n4ry" not in refused.text and len(refused.text) < 200
+
+
+@pytest.mark.parametrize("id", [None, True, 1.5, [], {"c4n4ry": 1}])
+@pytest.mark.parametrize("fields", [{"method": "ping"}, {"result": {}}], ids=str)
+def test_an_id_is_text_or_an_integer(fields: dict[str, Any], id: object) -> None:
+    refused = refusal(body(id=id, **fields))
+    assert (refused.code, refused.id) == (INVALID_REQUEST, None)
+    assert "id" in refused.text and "c4n4ry" not in refused.text
+
+
+@pytest.mark.parametrize("fields", [{"result": {}}, {"error": {"code": 1, "message": "no"}}], ids=str)
+def test_a_response_names_what_it_answers(fields: dict[str, Any]) -> None:
+    assert refusal(body(**fields)).code == INVALID_REQUEST
+
+
+@pytest.mark.parametrize("name", ["", ',"params":{}', ',"params":{"name":7}', ',"params":null'])
 @pytest.mark.parametrize("id", ["", ',"id":9'])
 def test_a_call_without_a_tool_s_name_is_refused(id: str, name: str) -> None:
     refused = refusal(f'{{"jsonrpc":"2.0","method":"tools/call"{id}{name}}}'.encode())
@@ -97,14 +127,9 @@ def test_a_call_without_a_tool_s_name_is_refused(id: str, name: str) -> None:
         ('"7"', "7"),
         ('""', ""),
         ('"\\ud83d\\ude00\\u0000"', "😀\0"),
-        ("null", None),
-        ("true", None),
-        ("1.0", None),
-        ("[1]", None),
-        ('{"a":1}', None),
     ],
 )
-def test_only_ids_that_json_rpc_knows_are_echoed(sent: str, echoed: object) -> None:
+def test_ids_are_echoed_as_they_came(sent: str, echoed: object) -> None:
     message = read_message(f'{{"jsonrpc":"2.0","id":{sent},"method":"ping"}}'.encode())
     assert message.id == echoed and type(message.id) is type(echoed)
     assert error_reply(message.id, -32600, "no")["id"] == echoed
@@ -175,14 +200,14 @@ def test_many_brackets_are_not_depth() -> None:
 
 def test_of_a_key_that_came_twice_the_inner_server_gets_the_one_that_was_checked() -> None:
     message = read_message(
-        b'{"id":1,"method":"tools/call","params":{"name":"drop"},"params":{"name":"r","name":"get"}}'
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop"},"params":{"name":"r","name":"get"}}'
     )
     assert message.name == "get"
-    assert canonical(message) == b'{"id":1,"method":"tools/call","params":{"name":"get"}}'
+    assert canonical(message) == b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get"}}'
 
 
 def test_text_beyond_ascii_stays_what_it_is() -> None:
-    text = '{"id":"😀","method":"ping","params":{"a":"ü\\u2028\\u0000"}}'
+    text = '{"jsonrpc":"2.0","id":"😀","method":"ping","params":{"a":"ü\\u2028\\u0000"}}'
     assert json.loads(canonical(read_message(text.encode()))) == json.loads(text)
 
 

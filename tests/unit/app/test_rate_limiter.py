@@ -54,14 +54,12 @@ def test_a_new_limit_holds_at_once(clock: Clock) -> None:
 
 def test_memory_is_bounded_and_busy_keys_stay(clock: Clock) -> None:
     limiter = RateLimiter(clock, max_keys=100)
-    assert limiter.take("busy", 3) == 0.0
-    for number in range(1000):
-        limiter.take(f"key {number}" * 100, 1)
-        if number in (50, 120):
-            assert limiter.take("busy", 3) == 0.0
-    assert len(limiter._full_at) == 100
-    assert limiter.take("key 999" * 100, 1) > 0
-    assert limiter.take("key 0" * 100, 1) == 0.0
+    for _ in range(3):
+        assert limiter.take("busy", 3) == 0.0
+    for number in range(1000):  # each is new, and seen later than the busy one
+        assert limiter.take(f"key {number}" * 100, 3) == 0.0
+        assert len(limiter._full_at) <= 100
+    assert limiter.take("busy", 3) > 0
 
 
 @given(

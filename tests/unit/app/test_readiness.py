@@ -15,7 +15,7 @@ from pratiko_mcp import runtime
 from pratiko_mcp.readiness import Check, Readiness
 from pratiko_mcp.runtime import create_app
 
-from tests.unit.app.served import ask, settings
+from tests.unit.app.served import MODERN, ask, bearer, headers_of, request, serve_calls, settings
 
 
 def report(checks: Mapping[str, Check], seconds: float = 2.0) -> dict[str, Any]:
@@ -142,6 +142,36 @@ def test_operators_pages_are_not_public(app: runtime.Runtime, path: str, header:
     assert ask(app, "GET", path, headers={header: "10.0.0.1"}).status == 404
     assert ask(app, "GET", path, headers={"host": "evil.example"}).status == 421
     assert ask(app, "GET", path).status != 404
+
+
+def test_metrics_are_rendered_apart_from_the_requests(app: runtime.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    def render() -> tuple[str, bytes]:
+        return "text/plain", threading.current_thread().name.encode()
+
+    monkeypatch.setattr(app._recorder, "render", render)
+    assert ask(app, "GET", "/metrics").body != b"MainThread"
+
+
+def test_a_tool_that_always_fails_has_a_label_once_it_was_listed(users_server: types.ModuleType) -> None:
+    @users_server.mcp.tool()
+    def fail() -> str:
+        raise ValueError("on purpose")
+
+    app = runtime.create_app(settings())
+    calls = [
+        (
+            "POST",
+            {**headers_of(MODERN, method, name), **bearer()},
+            request(MODERN, method, **({"name": name} if name else {})),
+        )
+        for method, name in (("tools/call", "fail"), ("tools/list", ""), ("tools/call", "fail"), ("tools/call", "none"))
+    ]
+    serve_calls(app, *calls)
+    rendered = app._recorder.render()
+    assert rendered is not None
+    counted = [line for line in rendered[1].decode().splitlines() if line.startswith("mcp_requests_total{")]
+    tools = {line.partition('tool="')[2].partition('"')[0]: line.rpartition(" ")[2] for line in counted}
+    assert tools == {"other": "2.0", "": "1.0", "fail": "1.0"}
 
 
 def test_metrics(app: runtime.Runtime, users_server: types.ModuleType) -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import types
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 from mcp import Client
+from pratiko_mcp import restore
 from pratiko_mcp.auth import Token, current_token
 from pratiko_mcp.reference import server
 from pratiko_mcp.reference.dynamodb import DynamoStorage
@@ -371,3 +374,11 @@ def test_download_link() -> None:
         link = Caller(files=files_of(client)).ok("create_download_url", file_id="a")
     assert (link["method"], link["headers"]) == ("GET", {})
     assert "X-Amz-Signature" in link["url"]
+
+
+def test_a_restored_instance_opens_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    for name in ("_storage", "_files"):
+        monkeypatch.setattr(server, name, types.SimpleNamespace(reset=functools.partial(dropped.append, name)))
+    restore.run()
+    assert dropped == ["_storage", "_files"]

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import json
+import threading
 import types
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pratiko_mcp import endpoint
+from pratiko_mcp.messages import read_message
 from pratiko_mcp.outcome import ReplyReader
 from pratiko_mcp.runtime import Runtime, create_app
 
@@ -54,7 +57,6 @@ MALFORMED = {
     "text": (b'"ping"', -32600),
     "null": (b"null", -32600),
     "call without a name": (b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {}}', -32602),
-    "call with a list": (b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": []}', -32602),
     "call of a number": (b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": 1}}', -32602),
 }
 
@@ -73,23 +75,34 @@ def test_malformed(app: Runtime, name: str, version: str, capsys: pytest.Capture
 
 
 ODD = {
+    "no message": b'{"": "c4n4ry"}',
     "no version": b'{"id": 1, "method": "ping"}',
     "wrong version": b'{"jsonrpc": "1.0", "id": 1, "method": "ping"}',
     "no method": b'{"jsonrpc": "2.0", "id": 1}',
     "method is a number": b'{"jsonrpc": "2.0", "id": 1, "method": 1}',
-    "id is an object": b'{"jsonrpc": "2.0", "id": {"a": 1}, "method": "ping"}',
+    "id is an object": b'{"jsonrpc": "2.0", "id": {"c4n4ry": 1}, "method": "ping"}',
     "id is a fraction": b'{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}',
-    "params are text": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": "x"}',
-    "result and method": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "result": {}}',
+    "params are text": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": "c4n4ry"}',
 }
 
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-def test_what_the_sdk_refuses(app: Runtime, name: str, version: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_object_that_is_no_message(
+    app: Runtime, name: str, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     reply = send(app, ODD[name], version)
-    assert reply.status < 500
-    assert "Traceback" not in reply.body.decode() + capsys.readouterr().out
+    assert (reply.status, reply.json["error"]["code"]) == (400, -32600)
+    assert reply.json["id"] == (None if name in ("no message", "id is an object", "id is a fraction") else 1)
+    told = reply.body.decode() + capsys.readouterr().out
+    assert "pydantic" not in told and "c4n4ry" not in told and len(reply.body) < 300
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+def test_a_request_that_has_a_result_too_is_served_as_a_request(app: Runtime, version: str) -> None:
+    body = json.loads(request(version, "tools/list")) | {"result": {}}
+    reply = serve_calls(app, ("POST", {**headers_of(version, "tools/list"), **bearer()}, json.dumps(body).encode()))[0]
+    assert reply.result["result"]["tools"]
 
 
 @pytest.mark.parametrize("id", HOSTILE_IDS, ids=range(len(HOSTILE_IDS)))
@@ -144,6 +157,20 @@ def test_wrong_headers(app: Runtime, headers: dict[str, str], version: str, caps
     assert "Traceback" not in reply.body.decode() + written
     assert "secret" not in reply.body.decode() + written
     assert len(written.splitlines()[-1]) < 2000
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["host", "origin", "authorization", "content-type", "mcp-session-id", "mcp-protocol-version", "mcp-name"],
+)
+def test_a_header_that_says_two_things(users_server: types.ModuleType, name: str) -> None:
+    """The server behind might believe the other one."""
+    app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
+    good = {"host": "mcp.example.com", "origin": "https://app.example.com", **headers_of(MODERN), **bearer()}
+    pairs = [(name, "first"), *good.items(), ("accept", "text/html")]
+    reply = ask(app, "POST", "/mcp", [*pairs, (name, "last")], request(MODERN, "ping"))
+    assert (reply.status, reply.json) == (400, {"error": "repeated_header", "header": name})
+    assert ask(app, "POST", "/mcp", pairs[1:], request(MODERN, "ping")).status == 200
 
 
 TOKENS = {
@@ -232,3 +259,37 @@ def test_outcomes_in_the_log(app: Runtime, users_server: Any, capsys: pytest.Cap
     assert [line["outcome"] for line in lines if line["tool"] == "greet"] == ["ok", "ok"]
     assert [line["outcome"] for line in lines if line["tool"] == "fail"] == ["tool_error", "tool_error"]
     assert all(line["outcome"] in ("tool_error", "protocol_error") for line in lines if line["tool"] == "absent")
+
+
+def test_a_large_body_is_read_apart_from_the_other_requests(
+    users_server: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def reading(body: bytes) -> Any:
+        threads.append(threading.current_thread().name)
+        return read_message(body)
+
+    monkeypatch.setattr(endpoint, "read_message", reading)
+    app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
+    for size in (1, 256 * 1024):
+        ask(app, "POST", "/mcp", headers=bearer(), body=request(LEGACY, "ping", text="x" * size))
+    assert threads[0] == "MainThread" != threads[1]
+    reply = ask(app, "POST", "/mcp", headers=bearer(), body=b"[" * 300_000)
+    assert (reply.status, reply.json["error"]["code"]) == (400, -32700)
+
+
+TOOLS = b'{"result":{"tools":[{"name":"a"},{"name":"b"},{"name":7},"c",{}]}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [(TOOLS, ["a", "b"]), (b'{"result":{"tools":{}}}', []), (b'{"result":{}}', []), (b"{", []), (b"\x1f\x8b", [])],
+)
+def test_names_of_a_listing(body: bytes, names: list[str]) -> None:
+    for content_type, sent in ((b"application/json", body), (b"text/event-stream", b"data: " + body + b"\n\n")):
+        reader = ReplyReader(listing=True)
+        reader.start(content_type)
+        reader.feed(sent[:9], False)
+        reader.feed(sent[9:], True)
+        assert reader.tools == names

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_what_was_checked_is_what_is_served(make: Make) -> None:
 
 def test_without_a_policy_a_body_passes_as_it_came(users_server: types.ModuleType) -> None:
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
-    body = b' { "method" : "ping" , "method": "tools/list" } '
+    body = b' { "jsonrpc": "2.0", "method" : "ping" , "method": "tools/list" } '
     assert ask(app, "POST", "/mcp", headers=bearer(), body=body).json["bytes"] == len(body)
 
 
@@ -237,3 +238,12 @@ def test_a_refusal_in_the_log(make: Make, capsys: pytest.CaptureFixture[str], ou
     serve_calls(make(scopes, policies.get(refusal)), *[tool_call(MODERN)] * 2)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["outcome"], line["refusal"], line["tool"]) == (outcome, refusal, "greet")
+
+
+def test_invented_tools_displace_no_caller(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits.RateLimiter.__init__, "__defaults__", (time.monotonic, 4))
+    app = make(policy={"calls_per_minute": 9, "tools": {"*": {"calls_per_minute": 1}}})
+    bob = ("POST", {**headers_of(LEGACY, "tools/list"), **bearer(sub="bob")}, request(LEGACY, "tools/list"))
+    inventing = [tool_call(LEGACY, f"tool {number}") for number in range(9)]
+    replies = serve_calls(app, *[bob] * 9, *inventing, bob)
+    assert [reply.result.get("error", {}).get("code") == -32004 for reply in replies] == [False] * 18 + [True]

@@ -162,6 +162,42 @@ BAD = {
         {"MCP_JWKS": "", "MCP_ISSUER": "http://issuer.example"},
         "MCP_ISSUER is 'http://issuer.example'. Allowed: an https URL",
     ),
+    "variables are a list": ({"MCP_APP_ENVIRONMENT": "[]"}, "MCP_APP_ENVIRONMENT is no JSON object (value not shown)"),
+    "variables are not JSON": ({"MCP_APP_ENVIRONMENT": "{"}, "MCP_APP_ENVIRONMENT is no JSON object"),
+    "a variable is true": (
+        {"MCP_APP_ENVIRONMENT": '{"A": true}'},
+        "MCP_APP_ENVIRONMENT is not usable, A is neither text nor a number",
+    ),
+    "a variable is null": (
+        {"MCP_APP_ENVIRONMENT": '{"A": null}'},
+        "MCP_APP_ENVIRONMENT is not usable, A is neither text nor a number",
+    ),
+    "a variable is NaN": ({"MCP_APP_ENVIRONMENT": '{"A": NaN}'}, "MCP_APP_ENVIRONMENT is not usable, A is neither"),
+    "a variable ends early": (
+        {"MCP_APP_ENVIRONMENT": '{"A": "\\u0000"}'},
+        "MCP_APP_ENVIRONMENT is not usable, A is neither",
+    ),
+    "half a character": (
+        {"MCP_APP_ENVIRONMENT": '{"A": "\\ud800"}'},
+        "MCP_APP_ENVIRONMENT is not usable, A is neither text nor a number",
+    ),
+    "a name with a dash": (
+        {"MCP_APP_ENVIRONMENT": '{"A-B": ""}'},
+        "MCP_APP_ENVIRONMENT is not usable, it names 'A-B'. Allowed:",
+    ),
+    "an empty name": ({"MCP_APP_ENVIRONMENT": '{"": ""}'}, "MCP_APP_ENVIRONMENT is not usable, it names ''"),
+    "a name of ours": (
+        {"MCP_APP_ENVIRONMENT": '{"Mcp_AUTH": ""}'},
+        "MCP_APP_ENVIRONMENT is not usable, it names 'Mcp_AUTH'",
+    ),
+    "a name of AWS": (
+        {"MCP_APP_ENVIRONMENT": '{"AWS_REGION": ""}'},
+        "MCP_APP_ENVIRONMENT is not usable, it names 'AWS_REGION'",
+    ),
+    "a name of Lambda": (
+        {"MCP_APP_ENVIRONMENT": '{"lambda_x": ""}'},
+        "MCP_APP_ENVIRONMENT is not usable, it names 'lambda_x'",
+    ),
     "two request state keys": (
         {"MCP_REQUEST_STATE_KEY": "k" * 32, "MCP_REQUEST_STATE_SECRET": ARN},
         "MCP_REQUEST_STATE_KEY is set together with MCP_REQUEST_STATE_SECRET",
@@ -175,6 +211,24 @@ def test_bad_value(name: str) -> None:
     with pytest.raises(SettingsError) as error:
         load_settings({**GOOD, **changes})
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}"])
+def test_no_variables_for_the_users_server(text: str) -> None:
+    assert load_settings({**GOOD, "MCP_APP_ENVIRONMENT": text}).app_environment == {}
+
+
+def test_variables_for_the_users_server_are_text_as_it_was_written() -> None:
+    text = '{"A": "x y", "b_2": 7, "MCPX": 1.50, "E": -1e3, "EMPTY": "", "Awsome": "\\u00fc"}'
+    found = load_settings({**GOOD, "MCP_APP_ENVIRONMENT": text}).app_environment
+    assert found == {"A": "x y", "b_2": "7", "MCPX": "1.50", "E": "-1e3", "EMPTY": "", "Awsome": "ü"}
+
+
+@pytest.mark.parametrize("text", ["hunter2", '{"A": ["hunter2"]}', '{"A": "hunter2", "A-B": "hunter2"}'])
+def test_values_for_the_users_server_are_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({**GOOD, "MCP_APP_ENVIRONMENT": text})
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["MCP_JWKS", "MCP_REQUEST_STATE_SECRET", "MCP_REQUEST_STATE_KEY"])

@@ -18,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from pratiko_mcp import logs, telemetry
+from pratiko_mcp import endpoint, logs, telemetry
 from pratiko_mcp.settings import SettingsError
 from pratiko_mcp.telemetry import MAX_ATTRIBUTE, MAX_EVENT, Telemetry, configure
 
@@ -246,3 +246,11 @@ def test_nothing_is_said_for_each_request(exported: Any, caplog: pytest.LogCaptu
     with caplog.at_level(logging.DEBUG), traces.span({}, "POST /mcp", {"url.path": "/mcp"}):
         pass
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [("POST", "/mcp", "POST /mcp"), ("GET", "/users/7", "GET"), ("QUERY", "/mcp", "HTTP /mcp"), ("\x00", "/", "HTTP")],
+)
+def test_the_names_of_spans_are_few(method: str, path: str, name: str) -> None:
+    assert endpoint.span_name(method, path) == name

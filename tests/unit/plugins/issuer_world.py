@@ -138,7 +138,9 @@ class Aws:
 
     def DescribeKey(self, KeyId: str) -> dict[str, t.Any]:
         state = self._key(KeyId)["KeyState"]
-        return {"KeyMetadata": {"KeyId": KeyId, "KeyState": state, "KeySpec": "ECC_NIST_P256"}}
+        origin = self.keys[KeyId].get("origin", "AWS_KMS")
+        kind = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Origin": origin}
+        return {"KeyMetadata": {"KeyId": KeyId, "KeyState": state, **kind}}
 
     def ScheduleKeyDeletion(self, KeyId: str, PendingWindowInDays: int) -> dict[str, t.Any]:
         if self._key(KeyId)["KeyState"] == "PendingDeletion":

@@ -104,7 +104,7 @@ def test_the_first_run_makes_a_key_and_the_second_changes_nothing(world: World) 
     made = world.run()
     assert made["changed"] is True and states(made) == ["current"] and kids(made) == [made["kid"]]
     before = world.content()
-    assert world.run() == {**made, "changed": False}
+    assert world.run() == {**made, "changed": False, "pending_changes": False}
     assert world.content() == before
     assert verifies(world.mint(), made["jwks"])
 
@@ -116,9 +116,9 @@ def test_check_mode_changes_nothing_and_says_what_would_be(world: World) -> None
     assert world.content() == nothing
     made = world.run()
     held = world.content()
-    assert world.run(check_mode=True) == {**made, "changed": False}
-    assert world.run(check_mode=True, promote=True) == {**made, "changed": False}
-    assert world.run(check_mode=True, rotate=True) == {**made, "changed": True}
+    assert world.run(check_mode=True) == {**made, "changed": False, "pending_changes": False}
+    assert world.run(check_mode=True, promote=True) == {**made, "changed": False, "pending_changes": False}
+    assert world.run(check_mode=True, rotate=True) == {**made, "changed": True, "pending_changes": True}
     assert world.run(check_mode=True, state="absent")["changed"] is True
     assert world.content() == held
 
@@ -130,7 +130,7 @@ def test_a_rotation_from_the_first_step_to_the_last(world: World) -> None:
     rotated = world.run(rotate=True)
     assert rotated["changed"] is True and states(rotated) == ["current", "next"]
     assert rotated["kid"] == made["kid"] and rotated["pending_kid"] == kids(rotated)[1]
-    assert world.run(rotate=True) == {**rotated, "changed": False}
+    assert world.run(rotate=True) == {**rotated, "changed": False, "pending_changes": False}
     assert verifies(world.mint(), made["jwks"])
 
     planned = world.run(check_mode=True, promote=True)
@@ -138,19 +138,19 @@ def test_a_rotation_from_the_first_step_to_the_last(world: World) -> None:
     assert planned == promoted and promoted["jwks"] == rotated["jwks"]
     assert states(promoted) == ["retired", "current"] and promoted["kid"] == rotated["pending_kid"]
     assert promoted["pending_kid"] is None
-    assert world.run(promote=True) == {**promoted, "changed": False}
+    assert world.run(promote=True) == {**promoted, "changed": False, "pending_changes": False}
     new = world.mint()
     assert verifies(old, promoted["jwks"]) and verifies(new, promoted["jwks"])
     assert verifies(new, rotated["jwks"]) and not verifies(new, made["jwks"])
 
     world.now += OVERLAP - 1
-    assert world.run() == {**promoted, "changed": False}
+    assert world.run() == {**promoted, "changed": False, "pending_changes": False}
     world.now += 1
     planned = world.run(check_mode=True)
     dropped = world.run()
     assert planned == dropped and dropped["changed"] is True and states(dropped) == ["current"]
     assert verifies(new, dropped["jwks"]) and not verifies(old, dropped["jwks"])
-    assert world.run() == {**dropped, "changed": False}
+    assert world.run() == {**dropped, "changed": False, "pending_changes": False}
     assert len(world.usable_kms_keys()) == (1 if world.store == "kms" else 0)
 
 
@@ -161,7 +161,7 @@ def test_a_leaked_key_is_dropped_at_once(world: World) -> None:
     revoked = world.run(promote=True, revoke=True)
     assert states(revoked) == ["current"] and revoked["kid"] == rotated["pending_kid"]
     assert not verifies(leaked, revoked["jwks"]) and verifies(world.mint(), revoked["jwks"])
-    assert world.run(promote=True, revoke=True) == {**revoked, "changed": False}
+    assert world.run(promote=True, revoke=True) == {**revoked, "changed": False, "pending_changes": False}
 
 
 def test_after_a_promotion_the_old_key_can_still_be_revoked(world: World) -> None:
@@ -170,6 +170,18 @@ def test_after_a_promotion_the_old_key_can_still_be_revoked(world: World) -> Non
     promoted = world.run(promote=True)
     revoked = world.run(promote=True, revoke=True)
     assert revoked["changed"] is True and revoked["kid"] == promoted["kid"] and states(revoked) == ["current"]
+
+
+def test_a_leaked_key_is_replaced_though_earlier_rotations_take_all_the_room(world: World) -> None:
+    world.run()
+    for _ in range(2):
+        world.run(rotate=True)
+        world.run(promote=True)
+    leaked = world.mint()
+    assert states(world.run(check_mode=True, rotate=True, revoke=True)) == ["current"]
+    assert states(world.run(rotate=True, revoke=True)) == ["current", "next"]
+    revoked = world.run(promote=True, revoke=True)
+    assert states(revoked) == ["current"] and not verifies(leaked, revoked["jwks"])
 
 
 def test_the_overlap_is_an_option(world: World) -> None:
@@ -222,7 +234,7 @@ def test_a_run_killed_between_any_two_writes_is_completed_by_the_next(world: Wor
     completed = world.run(**options)
     wanted = ["retired", "current"] if step == "promote" else ["current"] + ["next"] * ("rotate" in step)
     assert states(completed) == wanted
-    assert world.run(**options) == {**completed, "changed": False}
+    assert world.run(**options) == {**completed, "changed": False, "pending_changes": False}
     assert verifies(world.mint(), completed["jwks"])
     assert len(world.usable_kms_keys()) == (len(wanted) if world.store == "kms" else 0), "no key is left over"
 
@@ -255,7 +267,7 @@ def test_absent_removes_everything_and_is_idempotent(world: World) -> None:
     ("options", "words"),
     [
         ({"rotate": True, "promote": True}, "rotate=true and promote=true do not go together"),
-        ({"revoke": True}, "revoke=true goes with promote=true"),
+        ({"revoke": True}, "revoke=true goes with rotate=true or promote=true"),
         ({"state": "absent", "rotate": True}, "rotate=true does not go with state=absent"),
         ({"state": "absent", "promote": True}, "promote=true does not go with state=absent"),
         ({"retire_after": -1}, "retire_after=-1 is not allowed. Allowed: seconds, 0 or more"),

@@ -71,6 +71,13 @@ def test_keys_of_others_and_keys_that_were_dropped_are_not_used(world: World) ->
     assert new not in (other, hidden, gone) and len(world.aws.keys) == 4
 
 
+def test_a_key_whose_material_others_may_know_is_not_used(world: World) -> None:
+    tags = [{"TagKey": "mcp:issuer", "TagValue": PREFIX}]
+    planted = world.aws.CreateKey("ECC_NIST_P256", "SIGN_VERIFY", "", tags)["KeyMetadata"]["KeyId"]
+    world.aws.keys[planted]["origin"] = "EXTERNAL"
+    assert world.run()["keys"][0]["kms_key_id"] != planted
+
+
 def test_what_keeps_us_from_looking_is_an_error(world: World) -> None:
     world.run(prefix="/mcp/other/issuer")
 
@@ -102,7 +109,7 @@ def test_a_key_that_is_gone_from_kms_can_still_be_dropped(world: World) -> None:
 @pytest.mark.parametrize(("before", "after"), [("ssm", "kms"), ("kms", "ssm")])
 def test_an_environment_moves_to_another_store_by_a_rotation(world: World, before: str, after: str) -> None:
     made = world.run(store=before)
-    assert world.run(store=after) == {**made, "changed": False}
+    assert world.run(store=after) == {**made, "changed": False, "pending_changes": False}
     old = world.mint()
     world.run(store=after, rotate=True)
     promoted = world.run(store=after, promote=True)

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.server_options import check_server
 from pratiko_mcp.limits import parse_policy
+from pratiko_mcp.settings import load_settings
 
 GOOD: list[dict[str, t.Any]] = [
     {},
@@ -27,7 +28,17 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"mcp_tool_scopes": {"save": "documents:write"}}, "'save': 'documents:write'"),
     ({"mcp_tool_scopes": {"a*b": ["x"]}}, "'a*b'"),
     ({"mcp_tool_scopes": {"a": ["two words"]}}, "two words"),
-    ({"mcp_tool_scopes": {f"tool_{number}": ["documents:read"] for number in range(60)}}, "at most 1536"),
+    ({"mcp_tool_scopes": {f"tool_{number}": ["documents:read"] for number in range(60)}}, "1536 bytes together"),
+    (
+        {
+            "mcp_tool_scopes": {"*": ["x" * 900]},
+            "mcp_app_environment": {"NOTE": "y" * 400},
+            "mcp_allowed_origins": ["https://" + "z" * 300],
+        },
+        "mcp_tool_scopes 917",
+    ),
+    ({"mcp_limits": {"tools": {"delete_*": {"enabled": False}}}}, "tools.delete_*"),
+    ({"mcp_limits": {"calls_per_minute": 1_000_001}}, "calls_per_minute=1000001"),
     ({"mcp_limits": {"per_minute": 5}}, "'per_minute'"),
     ({"mcp_limits": {"calls_per_minute": 0}}, "calls_per_minute=0"),
     ({"mcp_limits": {"calls_per_minute": True}}, "calls_per_minute=True"),
@@ -40,6 +51,10 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"mcp_app_environment": {"aws_region": "x"}}, "'aws_region'"),
     ({"mcp_app_environment": {"A-B": "x"}}, "'A-B'"),
     ({"mcp_app_environment": {"LIST": ["x"]}}, "LIST of type list"),
+    ({"mcp_app_environment": {"DEBUG": True}}, "DEBUG of type bool"),
+    ({"mcp_app_environment": {"NOTHING": None}}, "NOTHING of type NoneType"),
+    ({"mcp_app_environment": {"MUCH": float("inf")}}, "MUCH of type float"),
+    ({"mcp_app_environment": {"Größe": "x"}}, "'Größe'"),
     ({"mcp_max_body_bytes": 4194305}, "is 4194305"),
     ({"mcp_sessions": True, "mcp_phase": "production"}, "mcp_sessions is true"),
     ({"mcp_snapstart": True, "mcp_phase": "production", "mcp_python_version": "3.11"}, "mcp_python_version=3.11"),
@@ -59,7 +74,9 @@ def test_anything_else_names_variable_value_and_example(values, says):
     assert caught.value.message.startswith(name + " ")
     assert says in caught.value.message
     example = caught.value.message.rpartition(" For example: -e '")[2].removesuffix("'")
-    if example.startswith("{"):
+    if example.endswith("=..."):
+        assert example == name + "=..."
+    elif example.startswith("{"):
         check_server(json.loads(example))
     else:
         assert re.fullmatch(r"mcp_[a-z_]+=\S+", example)
@@ -74,3 +91,19 @@ def test_limits_that_pass_are_a_policy_of_the_server(limits):
 def test_limits_that_are_refused_would_be_refused_by_the_server(limits):
     with pytest.raises(ValueError):
         parse_policy(json.dumps(limits))
+
+
+def server_env(variables: dict[str, t.Any]) -> dict[str, str]:
+    """Return the server's environment as the template writes it."""
+    return {"MCP_AUTH": "none", "MCP_APP_ENVIRONMENT": json.dumps(variables, sort_keys=True)}
+
+
+@pytest.mark.parametrize("values", [values for values in GOOD if "mcp_app_environment" in values])
+def test_variables_that_pass_are_taken_by_the_server(values):
+    load_settings(server_env(values["mcp_app_environment"]))
+
+
+@pytest.mark.parametrize("values", [values for values, _ in BAD if len(values) == 1 and "mcp_app_environment" in values])
+def test_variables_that_are_refused_would_be_refused_by_the_server(values):
+    with pytest.raises(ValueError, match="MCP_APP_ENVIRONMENT"):
+        load_settings(server_env(values["mcp_app_environment"]))

@@ -18,6 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from .. import restore
 from ..auth import current_token
 from ..metrics import count
 from ..sessions import principal_of
@@ -228,6 +229,7 @@ def reset() -> None:
         _files.reset()
 
 
+restore.on_restore(reset)
 _storage = make_storage(os.environ.get("MCP_TABLE"), on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ)
 _files = Files(os.environ["MCP_BUCKET"]) if os.environ.get("MCP_BUCKET") else None
 
