@@ -50,8 +50,8 @@ def check_params(params: dict[str, t.Any]) -> None:
         )
     if params["revoke"] and not (params["promote"] or params["rotate"]):
         raise McpError(
-            "revoke=true goes with rotate=true or promote=true: it drops the keys that do not sign any more. Add the one "
-            "of the two steps that is meant."
+            "revoke=true goes with rotate=true or promote=true: it drops the keys that do not sign any more. Add the "
+            "step that is meant."
         )
     if params["retire_after"] < 0:
         raise McpError(f"retire_after={params['retire_after']} is not allowed. Allowed: seconds, 0 or more.")

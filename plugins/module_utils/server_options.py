@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
-# A function's variables share 4 KB (Lambda quotas, 2026-11), counted as JSON. Names, URLs and three signing keys, as many
-# as a rotation publishes, need up to 2.5 KB of it; this is left for what the inventory sets.
+# A function's variables share 4 KB (Lambda quotas, 2026-11), counted as JSON. Names, URLs and three signing keys, as
+# many as a rotation publishes, need up to 2.5 KB of it; this is left for what the inventory sets.
 SHARED_BYTES = 1536
 SHARED = ("mcp_tool_scopes", "mcp_app_environment", "mcp_allowed_origins")
 # A standard SSM parameter holds 4 KB (SSM quotas, 2026-11); an advanced one costs 0.05 USD a month.
@@ -108,7 +109,7 @@ def check_app_environment(variables: dict[str, t.Any]) -> None:
         if not VARIABLE.fullmatch(name) or name.upper().startswith(RESERVED):
             allowed = "a name of letters, digits and _, none that starts with " + ", ".join(RESERVED)
             raise refuse("mcp_app_environment", f"has the name {name!r}", allowed, example)
-        if type(value) not in (str, int, float) or value in (float("inf"), float("-inf")) or value != value:
+        if type(value) not in (str, int, float) or (isinstance(value, float) and not math.isfinite(value)):
             allowed = 'a text or a number; write true and false as texts, "true"'
             raise refuse("mcp_app_environment", f"has {name} of type {type(value).__name__}", allowed, example)
 
