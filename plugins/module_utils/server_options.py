@@ -65,7 +65,9 @@ def check_tool_scopes(scopes: dict[str, t.Any]) -> None:
 
 def is_rate(value: t.Any) -> bool:
     """Tell whether a value is a number of calls a minute."""
-    return value is None or (type(value) is int and 1 <= value <= MAX_CALLS_PER_MINUTE)
+    # By isinstance: Ansible's own values are of subclasses.
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (whole and 1 <= value <= MAX_CALLS_PER_MINUTE)
 
 
 def check_limits(limits: dict[str, t.Any]) -> None:
@@ -109,7 +111,8 @@ def check_app_environment(variables: dict[str, t.Any]) -> None:
         if not VARIABLE.fullmatch(name) or name.upper().startswith(RESERVED):
             allowed = "a name of letters, digits and _, none that starts with " + ", ".join(RESERVED)
             raise refuse("mcp_app_environment", f"has the name {name!r}", allowed, example)
-        if type(value) not in (str, int, float) or (isinstance(value, float) and not math.isfinite(value)):
+        usable = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        if not usable or (isinstance(value, float) and not math.isfinite(value)):
             allowed = 'a text or a number; write true and false as texts, "true"'
             raise refuse("mcp_app_environment", f"has {name} of type {type(value).__name__}", allowed, example)
 

@@ -203,7 +203,9 @@ def forger(deployed: Environment, token: str) -> Forger:
     stored = deployed.sandbox.client("ssm").get_parameter(
         Name="/mcp/production/issuer/private-key", WithDecryption=True
     )
-    return Forger(json.loads(stored["Parameter"]["Value"]), jwt.decode(token, options={"verify_signature": False}))
+    keys = json.loads(stored["Parameter"]["Value"])["keys"]
+    signing = next(key["jwk"] for key in keys if key["state"] == "current")
+    return Forger(signing, jwt.decode(token, options={"verify_signature": False}))
 
 
 def test_forger_makes_a_valid_token(endpoint: str, forger: Forger) -> None:

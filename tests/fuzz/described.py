@@ -58,5 +58,6 @@ def send(case: schemathesis.Case, url: str, session: requests.Session, credentia
     asked = response.request
     body = asked.body.encode() if isinstance(asked.body, str) else asked.body or b""
     found = {name.lower(): ", ".join(values) for name, values in response.headers.items()}
-    sent = Sent(str(asked.method).encode(), str(asked.path_url).encode(), (), t.cast(bytes, body))
+    given = tuple((name.encode(), str(value).encode("latin-1", "replace")) for name, value in asked.headers.items())
+    sent = Sent(str(asked.method).encode(), str(asked.path_url).encode(), given, t.cast(bytes, body))
     return sent, Reply(response.status_code, found, response.content)

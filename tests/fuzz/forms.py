@@ -236,7 +236,8 @@ def chunk_cases(draw: st.DrawFn, port: int, credentials: Credentials) -> Case:
     coded = dataclasses.replace(sent, headers=(*kept, (b"Transfer-Encoding", b"chunked")), body=body)
     parts = draw(cut_up(coded.raw()))
     end: t.Any = "half" if wrong else ending(sent.body)
-    return Case("chunks", Wire(parts, end, draw(st.sampled_from([0.0, 0.002]))), credential)
+    wire = Wire(parts, end, draw(st.sampled_from([0.0, 0.002])))
+    return Case("chunks", wire, credential, said=sent.body)
 
 
 @st.composite

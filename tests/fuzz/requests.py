@@ -55,6 +55,7 @@ class Case:
     :param credential: what all of them carry
     :param statuses: the only ones that may come; empty for any below 500
     :param valid: nothing is wrong with the requests, so that a result, perhaps a tool's error, has to come
+    :param said: what the bytes say where they are coded, so that parts of it may come back
     """
 
     leg: str
@@ -63,6 +64,7 @@ class Case:
     sent: tuple[Sent, ...] = ()
     statuses: frozenset[int] = frozenset()
     valid: bool = False
+    said: bytes = b""
 
     def __repr__(self) -> str:
         """Return what reproduces it: the bytes, with the token's name in its place."""

@@ -230,7 +230,7 @@ class Attack:
     def _try_described(self, case: schemathesis.Case) -> None:
         credential = self._credentials.good()
         sent, reply = described.send(case, self._target.url, self._session, credential)
-        check_reply(reply, credential, sent.target + sent.body, sent)
+        check_reply(reply, credential, sent.raw(), sent)
         self.report.outcomes[f"{reply.status}"] += 1
         self._check_log([(reply, credential)])
 
@@ -260,7 +260,8 @@ class Attack:
             replies = []
         for number, reply in enumerate(replies):
             sent = case.sent[number] if number < len(case.sent) else None
-            check_reply(reply, case.credential, b"".join(case.wire.parts), sent, case.wire.end != "taste")
+            asked = b"".join((*case.wire.parts, case.said))
+            check_reply(reply, case.credential, asked, sent, case.wire.end != "taste")
             demand(not case.statuses or reply.status in case.statuses, f"status {reply.status}, not {case.statuses}")
             if case.valid:
                 check_valid(reply)

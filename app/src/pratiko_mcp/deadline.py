@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -96,8 +97,13 @@ async def within(
     :param expired: answers the caller in the work's place
     """
     answers: list[asyncio.Task[None]] = []
+    context = contextvars.copy_context()  # the timer that rings may be another request's
+
+    def answer() -> None:
+        answers.append(asyncio.create_task(expired(), context=context))
+
     with contextlib.suppress(TimeUp):
-        await watch.run(seconds, work, lambda: answers.append(asyncio.create_task(expired())))
+        await watch.run(seconds, work, answer)
     if answers:
         await asyncio.wait(answers, timeout=ANSWER_SECONDS)
         answers[0].cancel()

@@ -23,6 +23,7 @@ from .messages import (
     canonical,
     encode_json,
     error_reply,
+    may_be_call,
     read_message,
 )
 from .metrics import era_of
@@ -72,7 +73,7 @@ class Call:
         :param status: for clients of the stateless era; the others' drop what does not come with 200
         """
         if self.message and self.message.kind != "request":
-            await self.exchange.answer_bytes(status, b"", headers)
+            await self.exchange.answer_bytes(status if status >= 400 else 403, b"", headers)
             return
         reply = error_reply(self.message.id if self.message else None, code, text, data)
         await self.exchange.answer(status if self.exchange.era == "stateless" else 200, reply, headers)
@@ -117,12 +118,14 @@ class Endpoint:
             raise BodyTooSlow(seconds) from error
         exchange.era = era_of(headers.get(VERSION_HEADER))
         call = Call(scope, headers, body, receive, exchange, token)
-        if not exchange.at_mcp:
-            await self._forward(call)
-        elif exchange.is_message:
+        if self._gate and not exchange.at_mcp:  # a plain application may serve MCP there as well
+            exchange.is_message = await _unhurried(len(body), may_be_call, body)
+        if exchange.is_message:
             await self._serve_message(call)
-        else:  # GET and DELETE, which come this far with sessions only
+        elif exchange.at_mcp:  # GET and DELETE, which come this far with sessions only
             await self._enter(call)
+        else:
+            await self._forward(call)
 
     async def _serve_message(self, call: Call) -> None:
         try:
@@ -194,7 +197,7 @@ class Endpoint:
             work: Awaitable[None] = self._listing(call, self._gate)
         else:
             work = self._inner(call.scope, call.replay, call.exchange.send)
-        seconds = self._settings.request_timeout
+        seconds = call.exchange.seconds_left(self._settings.request_timeout)
         await within(self._watch, seconds, work, lambda: _answer_late(call, seconds))
 
     def _is_stream(self, call: Call) -> bool:
@@ -306,6 +309,7 @@ async def _answer_late(call: Call, seconds: float) -> None:
     elif call.message and exchange.content_type.startswith(b"text/event-stream"):
         reply = encode_json(error_reply(call.message.id, TIMEOUT, text))
         await exchange.end_reply(b"event: message\r\ndata: " + reply + b"\r\n\r\n")
+    exchange.end()  # what was to answer may run on in a thread
 
 
 async def _end_quietly(inner: AsgiApp, scope: Scope, session: str) -> None:

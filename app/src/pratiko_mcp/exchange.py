@@ -13,8 +13,11 @@ from typing import Any
 from .asgi import Event, Headers, Scope, Send
 from .outcome import ReplyReader
 
-# Key of the ASGI scope under which an adapter hands on the request id of its platform.
+# Keys of the ASGI scope under which an adapter hands on the request id of its platform, the seconds within which it
+# needs an answer, and a future that is done once the request is answered and recorded.
 REQUEST_ID = "pratiko_mcp.request_id"
+SECONDS_LEFT = "pratiko_mcp.seconds_left"
+ENDED = "pratiko_mcp.ended"
 JSON = (b"content-type", b"application/json")
 NO_STORE = (b"cache-control", b"no-store")
 
@@ -22,12 +25,16 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LOGGED_CHARS = 128
 
 
+class ReplyTooLarge(Exception):
+    """Raised by an adapter at a reply's end: it tells the client that the reply cannot be delivered."""
+
+
 class Exchange:
     """A request and its reply.
 
     ``at_mcp`` says that it is for the MCP endpoint, ``is_message`` that it counts in the metrics; ``outcome`` is set
     where the runtime itself decides how the request ended; ``on_start`` sees the headers of the user's server's reply
-    before the client does.
+    before the client does; ``on_end`` records the request.
     """
 
     def __init__(self, scope: Scope, headers: Mapping[str, str], send: Send) -> None:
@@ -46,6 +53,7 @@ class Exchange:
         self.refusal = ""
         self.reader: ReplyReader | None = None
         self.on_start: Callable[[Headers], None] | None = None
+        self.on_end: Callable[[Exchange], None] | None = None
         self._scope = scope
         self._send = send
         self._complete = False
@@ -84,7 +92,10 @@ class Exchange:
             self._complete = not event.get("more_body", False)
             if self.reader:
                 self.reader.feed(event.get("body", b""), self._complete)
-        await self._send(event)
+        try:
+            await self._send(event)
+        except ReplyTooLarge:
+            self.status, self.outcome = 500, "server_error"
 
     async def answer(self, status: int, document: object, headers: Headers = ()) -> None:
         """Reply with JSON."""
@@ -113,15 +124,36 @@ class Exchange:
             return self.outcome
         if not self.status:
             return "protocol_error" if self.client_gone else "server_error"
-        if self.status >= 500:
+        if self.status >= 500 or not (self._complete or self.client_gone):
             return "server_error"
         if self.reader and self.reader.outcome:
             return self.reader.outcome
         return "protocol_error" if self.status >= 400 else "ok"
 
+    def tools_seen(self, outcome: str) -> list[str]:
+        """Return the tools that the reply shows to exist: those it lists, and the one whose result it is."""
+        if self.reader is None:
+            return []
+        return self.reader.tools + ([self.tool] if self.tool and self.reader.result and outcome == "ok" else [])
+
+    def end(self) -> None:
+        """Have the request recorded, once: what still runs for it changes nothing any more."""
+        record, self.on_end = self.on_end, None
+        if record:
+            record(self)
+        ended = self._scope.get(ENDED)
+        if ended and not ended.done():
+            ended.set_result(None)
+
     def seconds(self) -> float:
         """Return how long the request has taken so far."""
         return time.perf_counter() - self.started
+
+    def seconds_left(self, limit: float) -> float:
+        """Return how long the rest of the request may take: the limit, or what the platform leaves of it."""
+        if SECONDS_LEFT not in self._scope:
+            return limit
+        return min(limit, max(round(self._scope[SECONDS_LEFT] - self.seconds(), 1), 0.0))
 
     def log_fields(self, level: str, seconds: float, outcome: str) -> dict[str, Any]:
         """Return the fields of the request's log line: neither tokens nor arguments."""

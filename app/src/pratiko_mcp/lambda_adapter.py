@@ -15,16 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import restore
-from .exchange import REQUEST_ID
-from .lambda_events import Answer, Call, Invocation, error_answer, read_event, write_answer
+from .exchange import ENDED, REQUEST_ID, SECONDS_LEFT, ReplyTooLarge
+from .lambda_events import Answer, Call, Form, Invocation, error_answer, read_event, write_answer
 from .logs import configure_logging
 from .runtime import create_app
 from .settings import SettingsError, load_settings
 from .telemetry import FLUSH_SECONDS
 
-# Key of the ASGI scope: the seconds in which the runtime has to answer, which knows better how than this adapter.
-SECONDS_LEFT = "pratiko_mcp.seconds_left"
-# Left before Lambda ends the invocation: when the runtime gives up, and when this adapter does.
+# Left before Lambda ends the invocation: when the runtime gives up, which knows better how, and when this adapter does.
 RESERVE_SECONDS = 1.0
 LAST_RESERVE_SECONDS = 0.5
 CANCEL_SECONDS = 0.2
@@ -56,7 +54,7 @@ class LambdaAdapter:
         answer = self._loop.run_until_complete(_run(self._app, call, _seconds_left(context, LAST_RESERVE_SECONDS)))
         if self._flush:
             self._flush(min(_seconds_left(context, LAST_RESERVE_SECONDS), FLUSH_SECONDS))
-        return write_answer(answer, call.form)
+        return answer
 
 
 def _seconds_left(context: Any, reserve: float) -> float:
@@ -64,16 +62,21 @@ def _seconds_left(context: Any, reserve: float) -> float:
 
 
 class _Reply:
-    """What an application has sent so far."""
+    """What an application has sent so far; ``document`` is the whole of it in the caller's form."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: Form) -> None:
+        self.document: dict[str, Any] = {}
+        self._form = form
         self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._body = bytearray()
         self.complete = asyncio.Event()
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Take one ASGI message."""
+        """Take one ASGI message.
+
+        :raises ReplyTooLarge: the reply is complete, and the caller is told that it cannot be delivered
+        """
         if message["type"] == "http.response.start":
             self._status = message["status"]
             self._headers = [
@@ -82,19 +85,19 @@ class _Reply:
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
+                self.document = write_answer(Answer(self._status, self._headers, bytes(self._body)), self._form)
                 self.complete.set()
-
-    def answer(self) -> Answer:
-        """Return the complete reply."""
-        return Answer(self._status, self._headers, bytes(self._body))
+                if self.document["statusCode"] != self._status:
+                    raise ReplyTooLarge
 
 
-async def _run(app: Any, call: Call, budget: float) -> Answer:
+async def _run(app: Any, call: Call, budget: float) -> dict[str, Any]:
     """Run the application for one request.
 
     :param budget: seconds until the caller is told that it took too long
     """
-    reply = _Reply()
+    reply = _Reply(call.form)
+    ended = call.scope[ENDED] = asyncio.get_running_loop().create_future()
     requests = [{"type": "http.request", "body": call.body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
@@ -105,17 +108,18 @@ async def _run(app: Any, call: Call, budget: float) -> Answer:
         return {"type": "http.disconnect"}
 
     task = asyncio.ensure_future(app(call.scope, receive, reply.send))
-    done, _ = await asyncio.wait({task}, timeout=budget)
+    done, _ = await asyncio.wait({task, ended}, timeout=budget, return_when=asyncio.FIRST_COMPLETED)
     if not done:
         task.cancel()
+    if not task.done():
         # A tool in a thread cannot be cancelled: waiting longer would use up the reserve.
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)
     elif task.exception():
         logger.error("the application failed", exc_info=task.exception())
-    request_id = call.scope[REQUEST_ID]
     if reply.complete.is_set():
-        return reply.answer()
-    return error_answer(500, "no_reply", request_id) if done else error_answer(504, "timeout", request_id)
+        return reply.document
+    status, error = (500, "no_reply") if done else (504, "timeout")
+    return write_answer(error_answer(status, error, call.scope[REQUEST_ID]), call.form)
 
 
 class _Lifespan:

@@ -16,6 +16,8 @@ from typing import Any
 from .settings import Settings
 
 REFRESH_SECONDS = 30
+# Without any policy there are no limits at all.
+FIRST_RETRY_SECONDS = 2
 MAX_POLICY_BYTES = 65_536
 MAX_CALLS_PER_MINUTE = 1_000_000
 MAX_KEYS = 10_000
@@ -142,7 +144,8 @@ class PolicySource:
     def due(self) -> bool:
         """Tell whether the policy is so old that it must be read again."""
         read_at = self._read_at
-        return read_at is None or self._clock() - read_at >= REFRESH_SECONDS
+        pause = FIRST_RETRY_SECONDS if self._text is None else REFRESH_SECONDS
+        return read_at is None or self._clock() - read_at >= pause
 
     def forget(self) -> None:
         """Make the policy due: after a snapshot was restored, nobody knows how old it is."""

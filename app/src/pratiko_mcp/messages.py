@@ -69,6 +69,19 @@ def read_message(body: bytes) -> Message:
     return Message("request" if "id" in document else "notification", id, method, name, document)
 
 
+def may_be_call(body: bytes) -> bool:
+    """Tell whether some reader may find a request or notification in a body, however lenient it is."""
+    try:
+        # As text, numbers of any size are read. Bytes may be UTF-16 or UTF-32 here.
+        document = json.loads(body, parse_int=str, parse_float=str)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    parts = document if isinstance(document, list) else [document]
+    return any(isinstance(part, dict) and "jsonrpc" in part and "method" in part for part in parts)
+
+
 def _problem(document: dict[str, Any], id: str | int | None) -> str:
     """Say why an object is no JSON-RPC message; the SDK would, at length and with the caller's own values.
 

@@ -186,10 +186,7 @@ class Recorder:
         """Return the tool's label: its name when it is known to exist."""
         if observation.method != TOOL_CALL:
             return ""
-        name = observation.tool
-        if name not in self._tools and observation.outcome == "ok":
-            self.learn_tools((name,))
-        return name if name in self._tools else OTHER
+        return observation.tool if observation.tool in self._tools else OTHER
 
 
 class PrometheusRecorder(Recorder):

@@ -9,6 +9,7 @@ from typing import Any
 
 INTERNAL_ERROR = -32603
 
+_RESULT = b'"result"'
 _FAILURE = re.compile(rb'"isError"\s*:\s*true')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
 
@@ -21,11 +22,14 @@ def _is_suspect(text: bytes) -> bool:
 class ReplyReader:
     """Finds a tool's failure or an error in a JSON or event-stream reply. ``outcome`` stays empty without one.
 
+    ``result`` tells that there may be a result, which it is where there is no error.
+
     :param listing: it may be a listing of tools, whose names are kept in ``tools``
     """
 
     def __init__(self, listing: bool = False) -> None:
         self.outcome = ""
+        self.result = False
         self.tools: list[str] = []
         self._listing = listing
         self._kind = b""
@@ -44,11 +48,14 @@ class ReplyReader:
         elif self._kind == b"application/json":
             self._parts.append(body)
             if last:
-                self._judge(b"".join(self._parts))
+                document = b"".join(self._parts)
+                self.result = _RESULT in document
+                self._judge(document)
 
     def _read_events(self) -> None:
         stream = b"".join(self._parts)
         self._parts.clear()
+        self.result |= _RESULT in stream
         if not self._listing and not _is_suspect(stream):
             return
         for event in re.split(rb"\r\n\r\n|\n\n|\r\r", stream):

@@ -43,6 +43,8 @@ def create_app(settings: Settings, verifier: Verifier | None = None) -> Runtime:
     keys = KeySource(settings.token) if settings.token and verifier is None else None
     if settings.token and keys:
         verifier = Verifier(settings.token, keys)
+        if not settings.token.jwks:
+            restore.on_restore(keys.forget)
     os.environ.update(settings.app_environment)  # before anything of the server's is imported
     target = load_entrypoint(settings.entrypoint)
     inner = build_inner_app(target, settings)
@@ -151,6 +153,7 @@ class Runtime:
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = RequestHeaders(scope["headers"])
         exchange = Exchange(scope, headers, send)
+        exchange.on_end = self._record
         logs.request_id.set(exchange.request_id)
         logs.trace_id.set(logs.trace_id_of(headers, self._environ))
         self._recorder.in_flight(1)
@@ -165,7 +168,7 @@ class Runtime:
                 await exchange.answer(500, {"error": "internal_error", "request_id": exchange.request_id})
         finally:
             self._recorder.in_flight(-1)
-            self._record(exchange)
+            exchange.end()
 
     async def _route(self, scope: Scope, headers: RequestHeaders, receive: Receive, exchange: Exchange) -> None:
         path, method = scope["path"].rstrip("/") or "/", scope["method"]
@@ -255,9 +258,8 @@ class Runtime:
         if exchange.is_message:
             cold, self._cold = self._cold, False
             observation = Observation(exchange.mcp_method, exchange.tool, exchange.era, outcome, seconds, cold)
+            self._recorder.learn_tools(exchange.tools_seen(outcome))
             fields = self._recorder.observe(observation)
-            if exchange.reader:
-                self._recorder.learn_tools(exchange.reader.tools)
         level = "ERROR" if outcome in _FAILED else "INFO"
         # Embedded metrics are read out of this line: no log level may suppress them.
         if fields or LOG_LEVELS.index(level) >= self._log_from:

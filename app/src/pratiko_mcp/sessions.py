@@ -51,7 +51,9 @@ class Sessions:
         return True
 
     def add(self, session: str, principal: Principal) -> str | None:
-        """Take a new session; return the one that has to end for it."""
+        """Take a new session; return the one that has to end for it. One that is known already keeps its owner."""
+        if session in self._owners:
+            return None
         self._owners[session] = principal
         self._counts[principal] += 1
         if self._counts[principal] > self._limit_each:

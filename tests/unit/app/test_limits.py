@@ -233,6 +233,22 @@ def test_without_any_good_policy_nothing_is_limited(
     assert "no limits are in force" in caplog.text
 
 
+def test_without_any_good_policy_the_next_attempt_is_soon(
+    source: PolicySource, document: Document, clock: Clock
+) -> None:
+    document.text = PolicyError("it is away")
+    source.refresh()
+    clock.now += 1.9
+    assert not source.due()
+    clock.now += 0.1
+    assert source.due()
+    document.text = GOOD
+    source.refresh()
+    assert (source.policy.calls_per_minute, source.state[0]) == (5, True)
+    clock.now += 2
+    assert not source.due()
+
+
 def test_an_unexpected_error_is_not_the_request_s(clock: Clock) -> None:
     def explode() -> str:
         raise RuntimeError("no such day")

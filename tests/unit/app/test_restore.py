@@ -9,12 +9,15 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from pratiko_mcp import restore
+from pratiko_mcp.auth import KeySource
+from pratiko_mcp.runtime import create_app
 
+from tests.unit.app.served import settings
 from tests.unit.app.test_lambda_adapter import ENVIRONMENT
 
 
@@ -93,6 +96,21 @@ def test_failure_ahead_of_the_first_call_is_only_told(caplog: pytest.LogCaptureF
     restore.on_start(read_limits)
     restore.start()
     assert "read_limits failed: TimeoutError: no answer from SSM" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({"MCP_JWKS": "", "MCP_JWKS_URL": "https://issuer.example/keys"}, 1), ({}, 0), ({"MCP_AUTH": "none"}, 0)],
+    ids=["fetched", "inline", "none"],
+)
+def test_fetched_keys_do_not_come_from_a_snapshot(
+    users_server: ModuleType, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: int
+) -> None:
+    forgotten: list[KeySource] = []
+    monkeypatch.setattr(KeySource, "forget", lambda keys: forgotten.append(keys))
+    create_app(settings(MCP_ENTRYPOINT="users_server:app", **variables))
+    restore.run()
+    assert len(forgotten) == expected
 
 
 def test_random_numbers_differ() -> None:

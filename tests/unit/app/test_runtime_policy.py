@@ -157,9 +157,11 @@ def test_without_a_policy_a_body_passes_as_it_came(users_server: types.ModuleTyp
 
 def test_a_notification_that_is_refused_gets_no_body(make: Make) -> None:
     body = json.dumps({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "greet"}}).encode()
+    disabling = {"tools": {"greet": {"enabled": False}}}
     for version in (LEGACY, MODERN):
-        reply = serve_calls(make(SCOPES), ("POST", {**headers_of(version), **bearer()}, body))[0]
-        assert (reply.status, reply.body) == (403, b"")
+        for app in (make(SCOPES), make(policy=disabling)):
+            reply = serve_calls(app, ("POST", {**headers_of(version), **bearer()}, body))[0]
+            assert (reply.status, reply.body) == (403, b"")
 
 
 def replying(content_type: str, body: bytes, *more: tuple[bytes, bytes], status: int = 200) -> Any:

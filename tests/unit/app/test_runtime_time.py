@@ -90,6 +90,24 @@ def test_the_log_says_so(users_server: types.ModuleType, capsys: pytest.CaptureF
     assert (line["level"], line["outcome"], line["status"]) == ("ERROR", "timeout", 200)
 
 
+def test_the_log_line_of_a_late_call_has_its_own_trace(
+    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One timer serves all calls: it must not lend its request's trace to the others."""
+    app = app_of(users_server, stubborn)
+    traces = [digit * 32 for digit in "ab"]
+
+    async def both() -> None:
+        headers = [{**headers_of(MODERN), **bearer(), "traceparent": f"00-{trace}-{'1' * 16}-01"} for trace in traces]
+        body = request(MODERN, "tools/call", name="greet")
+        await asyncio.gather(*(call(app, "POST", "/mcp", each, body) for each in headers))
+
+    asyncio.run(both())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = [(line["trace_id"], line["outcome"]) for line in lines if line.get("event") == "request"]
+    assert found == [(trace, "timeout") for trace in traces]
+
+
 def test_subscriptions_are_streams_where_replies_stream(users_server: types.ModuleType) -> None:
     async def listener(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.3)

@@ -48,6 +48,15 @@ def test_a_session_is_its_owners_alone() -> None:
     assert len(sessions) == 0
 
 
+def test_a_known_session_keeps_its_owner() -> None:
+    sessions = Sessions(limit=10, limit_each=1)
+    assert [sessions.add("one", owner) for owner in (ALICE, BOB, ALICE)] == [None] * 3
+    assert (sessions.allows("one", ALICE), sessions.allows("one", BOB)) == (True, False)
+    assert sessions.add("bobs", BOB) is None
+    sessions.forget("one")
+    assert list(sessions._counts) == [BOB]
+
+
 def test_too_many_sessions_of_one_end_the_longest_unused_of_them() -> None:
     sessions = Sessions(limit=10, limit_each=2)
     sessions.add("bobs", BOB)

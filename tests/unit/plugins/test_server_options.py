@@ -15,12 +15,23 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.server_optio
 from pratiko_mcp.limits import parse_policy
 from pratiko_mcp.settings import load_settings
 
+
+class Tagged(str):
+    """As Ansible's own texts: of a class that is not str itself."""
+
+
+class TaggedInt(int):
+    """As Ansible's own numbers."""
+
+
 GOOD: list[dict[str, t.Any]] = [
     {},
     {"mcp_tool_scopes": {"save_document": ["documents:write"], "get_*": [], "*": ["documents:read", "x"]}},
     {"mcp_limits": {"calls_per_minute": 1, "tools": {"*": {"calls_per_minute": 5}, "a": {"enabled": False}}}},
     {"mcp_limits": {"calls_per_minute": None, "features": {"beta": True}}},
     {"mcp_app_environment": {"GREETING": "hello", "LEVEL": 3}},
+    {"mcp_app_environment": {Tagged("GREETING"): Tagged("hello"), "LEVEL": TaggedInt(3)}},
+    {"mcp_limits": {"calls_per_minute": TaggedInt(5)}},
     {"mcp_max_body_bytes": 1024, "mcp_phase": "production", "mcp_snapstart": True, "mcp_python_version": "3.12"},
     {"mcp_sessions": True, "mcp_phase": "local"},
 ]
