@@ -155,8 +155,10 @@ def test_destroy_leaves_foundation_data_and_edge(story: Story) -> None:
     step.run.require()
     stacks = {name for name in step.names if name.startswith("stack ")}
     assert stacks == {f"stack mcp-production-{layer}" for layer in ("foundation", "data", "edge")}
-    for kind in ("function", "api", "parameter", "log group"):
+    for kind in ("function", "api", "log group"):
         assert step.account[kind] == {}
+    # The signing key is gone; the limits belong to the data stack.
+    assert set(step.account["parameter"]) == {"/mcp/production/limits"}
     for kind in ("table", "secret", "distribution"):
         assert step.account[kind] == story["deployed"].account[kind]
     assert step.account["bucket"][FILES] == story["deployed"].account["bucket"][FILES]

@@ -80,6 +80,10 @@ def test_a_zombie_counts_as_gone() -> None:
 def test_functions_that_outlived_the_emulator_are_found_by_their_place(tmp_path: Path) -> None:
     place = tmp_path / "tmp" / "ministack-lambda-x"
     with subprocess.Popen([*SLEEP, str(place / "_worker.py")]) as worker:
+        # A process that has only just been made has no command line yet.
+        deadline = time.monotonic() + 10
+        while not processes.find_by_text(str(place)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert processes.find_by_text(str(tmp_path / "other")) == []
         assert processes.kill_by_text(str(tmp_path / "tmp" / "ministack-")) == 1
         assert worker.wait(5) == -9
