@@ -43,11 +43,6 @@ def cases(schema: schemathesis.BaseSchema) -> st.SearchStrategy[schemathesis.Cas
     return st.one_of(*(each.as_strategy(generation_mode=mode) for each in weighted for mode in modes))
 
 
-def _is_notification(body: object) -> bool:
-    """Tell whether a body asks for no reply."""
-    return isinstance(body, dict) and "method" in body and "id" not in body
-
-
 def send(case: schemathesis.Case, url: str, session: requests.Session, credential: Credential) -> tuple[Sent, Reply]:
     """Send a request and check the reply against the description.
 
@@ -57,8 +52,7 @@ def send(case: schemathesis.Case, url: str, session: requests.Session, credentia
     headers = {"Authorization": credential.header.decode()} if case.path == "/mcp" else {}
     response = case.call(base_url=url, session=session, headers=headers, timeout=PATIENCE)
     try:
-        if response.content or not _is_notification(case.body):  # whose refusal is a status alone
-            case.validate_response(response, headers=headers)
+        case.validate_response(response, headers=headers)
     except schemathesis.errors.FailureGroup as error:  # which is no Exception
         raise Violation(str(error)) from error
     asked = response.request
