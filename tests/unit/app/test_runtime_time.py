@@ -105,7 +105,7 @@ def test_the_log_line_of_a_late_call_has_its_own_trace(
     asyncio.run(both())
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     found = [(line["trace_id"], line["outcome"]) for line in lines if line.get("event") == "request"]
-    assert found == [(trace, "timeout") for trace in traces]
+    assert sorted(found) == [(trace, "timeout") for trace in traces]  # which of them is late first is chance
 
 
 def test_subscriptions_are_streams_where_replies_stream(users_server: types.ModuleType) -> None:
