@@ -105,7 +105,7 @@ def read_replies(received: bytes, method: str = "POST") -> list[Reply]:
     """
     stream, replies = _Received(received), []
     while stream.tell() < len(received):
-        response = http.client.HTTPResponse(stream, method=method)  # type: ignore[arg-type]
+        response = http.client.HTTPResponse(stream, method=method)  # type: ignore[arg-type]  # it only calls makefile()
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         replies.append(Reply(response.status, headers, response.read()))

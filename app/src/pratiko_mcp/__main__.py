@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .entrypoint import EntrypointError
 from .logs import configure_logging
@@ -71,9 +71,9 @@ def make_server(app: Runtime, settings: Settings, options: argparse.Namespace) -
                 signal.signal(number, stop)
             yield
 
-        async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        async def shutdown(self, sockets: Any = None) -> None:
             app.close_streams()
-            await super().shutdown(sockets)  # type: ignore[arg-type]
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         app,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import types
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,12 @@ from tests.unit.app.served import make_server, plain_app
 
 
 @pytest.fixture
-def users_server(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+def users_server(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A user's module with one object of every kind."""
-    module = types.ModuleType("users_server")
-    module.mcp = make_server()  # type: ignore[attr-defined]  # modules take any attribute
-    module.app = plain_app  # type: ignore[attr-defined]
-    module.nothing = 42  # type: ignore[attr-defined]
-    module.factory = lambda: plain_app  # type: ignore[attr-defined]
+    module: Any = types.ModuleType("users_server")
+    module.mcp = make_server()
+    module.app = plain_app
+    module.nothing = 42
+    module.factory = lambda: plain_app
     monkeypatch.setitem(sys.modules, "users_server", module)
     return module

@@ -315,8 +315,8 @@ def runtime() -> Iterator[Runtime]:
         "MCP_ORIGIN_SECRET": "arn:aws:secretsmanager:us-east-1:123456789012:secret:origin-AbCdEf",
         "MCP_ENTRYPOINT": "callers_server:app",
     }
-    server = types.ModuleType("callers_server")
-    server.app = echo_caller  # type: ignore[attr-defined]
+    server: Any = types.ModuleType("callers_server")
+    server.app = echo_caller
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "callers_server", server)
         for name, value in environment.items():

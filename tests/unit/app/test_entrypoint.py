@@ -62,8 +62,8 @@ def test_broken_entrypoint(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyP
     assert reason in str(error.value)
 
 
-def test_nested_object(users_server: types.ModuleType) -> None:
-    users_server.holder = types.SimpleNamespace(app=plain_app)  # type: ignore[attr-defined]
+def test_nested_object(users_server: Any) -> None:
+    users_server.holder = types.SimpleNamespace(app=plain_app)
     assert load_entrypoint("users_server:holder.app") is plain_app
 
 
@@ -84,7 +84,7 @@ def test_subclass_of_the_sdks_server() -> None:
     assert callable(build_inner_app(Mine("mine"), settings()))
 
 
-def test_sdk_checks_host_and_origin_too(users_server: types.ModuleType) -> None:
+def test_sdk_checks_host_and_origin_too(users_server: Any) -> None:
     """The SDK's own check gets our lists: its default would refuse the public host."""
     inner = build_inner_app(users_server.mcp, settings())
     statuses = []
@@ -162,14 +162,14 @@ CONVENTIONS = {
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_broken_convention(name: str, users_server: types.ModuleType) -> None:
+def test_broken_convention(name: str, users_server: Any) -> None:
     attribute, value, expected = CONVENTIONS[name]
     setattr(users_server, attribute, value)
     with pytest.raises(EntrypointError, match=re.escape(expected)):
         create_app(settings())
 
 
-def test_scopes_of_the_environment_are_checked(users_server: types.ModuleType) -> None:
+def test_scopes_of_the_environment_are_checked(users_server: Any) -> None:
     with pytest.raises(SettingsError, match=r"MCP_TOOL_SCOPES is not usable: 'greet' has .* Allowed: a JSON object"):
         create_app(settings(MCP_TOOL_SCOPES='{"greet": "docs"}'))
 
@@ -201,7 +201,7 @@ app = Starlette(routes=[Mount("/mcp", inner)])
 @pytest.fixture
 def mounted(monkeypatch: pytest.MonkeyPatch) -> Any:
     """An application that is mounted at /mcp."""
-    module = types.ModuleType("users_server")
+    module: Any = types.ModuleType("users_server")
     exec(MOUNTED, module.__dict__)
     monkeypatch.setitem(sys.modules, "users_server", module)
     return create_app(settings(MCP_ENTRYPOINT="users_server:app", MCP_TOOL_SCOPES='{"greet": ["admin"]}'))
@@ -222,7 +222,7 @@ def test_what_is_mounted_is_guarded_on_all_of_its_paths(mounted: Any, path: str)
     assert ask(mounted, "GET", path, headers=headers).status == 405
 
 
-def test_an_sdk_s_server_gets_its_path(users_server: types.ModuleType) -> None:
+def test_an_sdk_s_server_gets_its_path(users_server: Any) -> None:
     headers = {**headers_of(MODERN, "tools/list"), **bearer()}
 
     async def session() -> int:

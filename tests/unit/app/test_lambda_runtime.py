@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,12 +45,12 @@ def make_server() -> MCPServer:
 class Function:
     """A deployed function, as far as a test can tell."""
 
-    def __init__(self, users_server: types.ModuleType) -> None:
+    def __init__(self, users_server: Any) -> None:
         self._module = users_server
         self._made: list[LambdaAdapter] = []
 
     def call(self, version: str, tool: str, seconds: float = 29, app: Any = None, **variables: str) -> dict[str, Any]:
-        self._module.mcp = app or make_server()  # type: ignore[attr-defined]  # modules take any attribute
+        self._module.mcp = app or make_server()
         adapter = LambdaAdapter(create_app(settings(AWS_LAMBDA_FUNCTION_NAME="mcp", **variables)))
         self._made.append(adapter)
         body = request(version, "tools/call", name=tool, arguments={}).decode()
@@ -64,7 +63,7 @@ class Function:
 
 
 @pytest.fixture
-def function(users_server: types.ModuleType) -> Iterator[Function]:
+def function(users_server: Any) -> Iterator[Function]:
     made = Function(users_server)
     yield made
     made.stop()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,8 +104,8 @@ def test_callers_at_the_same_time_share_one_round() -> None:
 
 
 @pytest.fixture
-def app(users_server: types.ModuleType) -> runtime.Runtime:
-    users_server.READY_CHECKS = {"database": raising(ConnectionError("refused"))}  # type: ignore[attr-defined]
+def app(users_server: Any) -> runtime.Runtime:
+    users_server.READY_CHECKS = {"database": raising(ConnectionError("refused"))}
     return create_app(settings(MCP_ENTRYPOINT="users_server:app"))
 
 
@@ -120,7 +119,7 @@ def test_ready_names_what_is_away(app: runtime.Runtime) -> None:
     assert ask(app, "POST", "/ready").status == 405
 
 
-def test_ready_includes_keys_and_limits(users_server: types.ModuleType, tmp_path: Any) -> None:
+def test_ready_includes_keys_and_limits(users_server: Any, tmp_path: Any) -> None:
     away = settings(
         MCP_ENTRYPOINT="users_server:app",
         MCP_JWKS="",
@@ -152,7 +151,7 @@ def test_metrics_are_rendered_apart_from_the_requests(app: runtime.Runtime, monk
     assert ask(app, "GET", "/metrics").body != b"MainThread"
 
 
-def test_a_tool_that_always_fails_has_a_label_once_it_was_listed(users_server: types.ModuleType) -> None:
+def test_a_tool_that_always_fails_has_a_label_once_it_was_listed(users_server: Any) -> None:
     @users_server.mcp.tool()
     def fail() -> str:
         raise ValueError("on purpose")
@@ -174,7 +173,7 @@ def test_a_tool_that_always_fails_has_a_label_once_it_was_listed(users_server: t
     assert tools == {"other": "2.0", "": "1.0", "fail": "1.0"}
 
 
-def test_metrics(app: runtime.Runtime, users_server: types.ModuleType) -> None:
+def test_metrics(app: runtime.Runtime, users_server: Any) -> None:
     reply = ask(app, "GET", "/metrics")
     assert reply.headers["content-type"].startswith("text/plain")
     assert b"mcp_requests_total" in reply.body

@@ -8,7 +8,6 @@ import json
 import socket
 import threading
 import time
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,12 +39,12 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-def plain(users_server: types.ModuleType) -> runtime.Runtime:
+def plain(users_server: Any) -> runtime.Runtime:
     return create_app(settings(MCP_ENTRYPOINT="users_server:app"))
 
 
 @pytest.fixture
-def served(users_server: types.ModuleType) -> Iterator[str]:
+def served(users_server: Any) -> Iterator[str]:
     """The user's MCP server behind the runtime, on a loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(create_app(settings(MCP_LOG_LEVEL="ERROR")), log_level="error"))
@@ -95,7 +94,7 @@ def test_resource_metadata(plain: runtime.Runtime, suffix: str) -> None:
     }
 
 
-def test_published_keys(plain: runtime.Runtime, users_server: types.ModuleType) -> None:
+def test_published_keys(plain: runtime.Runtime, users_server: Any) -> None:
     assert ask(plain, "GET", "/.well-known/jwks.json").json == JWKS
     external = create_app(
         settings(MCP_ENTRYPOINT="users_server:app", MCP_JWKS="", MCP_JWKS_URL="https://issuer.example/keys")
@@ -197,18 +196,18 @@ def test_websockets_are_closed(plain: runtime.Runtime) -> None:
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
-def test_crash_of_the_users_server(users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_crash_of_the_users_server(users_server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     async def crashing(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError("secret detail")
 
-    users_server.app = crashing  # type: ignore[attr-defined]
+    users_server.app = crashing
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
     reply = ask(app, "POST", "/mcp", headers={**bearer(), "x-request-id": "req-7"}, body=CALL)
     assert (reply.status, reply.json) == (500, {"error": "internal_error", "request_id": "req-7"})
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["level"] == "ERROR"
 
 
-def test_keys_unavailable(users_server: types.ModuleType) -> None:
+def test_keys_unavailable(users_server: Any) -> None:
     class Unreachable(Verifier):
         def verify(self, token: str) -> Any:
             raise KeysUnavailable("down")
@@ -255,21 +254,21 @@ def test_log_line_says_why_a_token_was_refused(plain: runtime.Runtime, capsys: p
     assert line["request_id"].isalnum()
 
 
-def test_log_level(users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_level(users_server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app", MCP_LOG_LEVEL="WARNING"))
     capsys.readouterr()
     ask(app, "GET", "/health")
     assert capsys.readouterr().out == ""
 
 
-def test_without_authentication(users_server: types.ModuleType) -> None:
+def test_without_authentication(users_server: Any) -> None:
     app = create_app(load_settings({"MCP_AUTH": "none", "MCP_ENTRYPOINT": "users_server:app"}))
     assert ask(app, "POST", "/mcp", headers={"host": "127.0.0.1:8000"}, body=CALL).status == 200
     metadata = ask(app, "GET", "/.well-known/oauth-protected-resource", headers={"host": "127.0.0.1:8000"})
     assert metadata.json == {"path": "/.well-known/oauth-protected-resource", "bytes": 0}
 
 
-def test_lifespan_of_the_users_server_is_entered(users_server: types.ModuleType) -> None:
+def test_lifespan_of_the_users_server_is_entered(users_server: Any) -> None:
     seen: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -278,7 +277,7 @@ def test_lifespan_of_the_users_server_is_entered(users_server: types.ModuleType)
             seen.append((await receive())["type"])
             await send({"type": answer})
 
-    users_server.app = app  # type: ignore[attr-defined]
+    users_server.app = app
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
             uvicorn.Config(create_app(settings(MCP_ENTRYPOINT="users_server:app")), lifespan="on", log_level="error")

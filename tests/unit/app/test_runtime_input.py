@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +31,7 @@ HOSTILE_IDS = ["", "\x00\n\r\u2028", '"}],{"id":2', "\U0001f600" * 50, "../../et
 
 
 @pytest.fixture
-def app(users_server: types.ModuleType) -> Iterator[Runtime]:
+def app(users_server: Any) -> Iterator[Runtime]:
     yield create_app(settings())
 
 
@@ -107,7 +106,7 @@ def test_a_request_that_has_a_result_too_is_served_as_a_request(app: Runtime, ve
 
 @pytest.mark.parametrize("id", HOSTILE_IDS, ids=range(len(HOSTILE_IDS)))
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-def test_an_id_is_echoed_exactly(users_server: types.ModuleType, id: object, version: str) -> None:
+def test_an_id_is_echoed_exactly(users_server: Any, id: object, version: str) -> None:
     app = create_app(settings(MCP_TOOL_SCOPES='{"*": ["admin"]}', MCP_ENTRYPOINT="users_server:app"))
     headers = {**headers_of(version), **bearer()}
     reply = ask(app, "POST", "/mcp", headers=headers, body=request(version, "tools/call", id, name="greet"))
@@ -163,7 +162,7 @@ def test_wrong_headers(app: Runtime, headers: dict[str, str], version: str, caps
     "name",
     ["host", "origin", "authorization", "content-type", "mcp-session-id", "mcp-protocol-version", "mcp-name"],
 )
-def test_a_header_that_says_two_things(users_server: types.ModuleType, name: str) -> None:
+def test_a_header_that_says_two_things(users_server: Any, name: str) -> None:
     """The server behind might believe the other one."""
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
     good = {"host": "mcp.example.com", "origin": "https://app.example.com", **headers_of(MODERN), **bearer()}
@@ -261,9 +260,7 @@ def test_outcomes_in_the_log(app: Runtime, users_server: Any, capsys: pytest.Cap
     assert all(line["outcome"] in ("tool_error", "protocol_error") for line in lines if line["tool"] == "absent")
 
 
-def test_a_large_body_is_read_apart_from_the_other_requests(
-    users_server: types.ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_body_is_read_apart_from_the_other_requests(users_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
 
     def reading(body: bytes) -> Any:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import types
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def labels(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 @ERAS
 def test_a_tool_is_known_once_it_has_answered(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str], version: str
+    users_server: Any, capsys: pytest.CaptureFixture[str], version: str
 ) -> None:
     serve_calls(create_app(settings(**BY_TOOL)), tool_call(version, "greet"), tool_call(version, "invented"))
     assert labels(capsys) == ["greet", "other"]
@@ -39,7 +38,7 @@ def test_a_tool_is_known_once_it_has_answered(
 
 @ERAS
 def test_a_tool_is_known_once_it_was_listed(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str], version: str
+    users_server: Any, capsys: pytest.CaptureFixture[str], version: str
 ) -> None:
     listing = ("POST", {**headers_of(version, "tools/list"), **bearer()}, request(version, "tools/list"))
     wrong = ("POST", tool_call(version, "greet")[1], request(version, "tools/call", name="greet", arguments={}))
@@ -49,7 +48,7 @@ def test_a_tool_is_known_once_it_was_listed(
 
 @ERAS
 def test_a_notification_makes_no_tool_known(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str], version: str
+    users_server: Any, capsys: pytest.CaptureFixture[str], version: str
 ) -> None:
     notification = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "invented"}}
     call = ("POST", {**headers_of(version), **bearer()}, json.dumps(notification).encode())
@@ -76,9 +75,9 @@ RESULT = b'data: {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}\n\n'
     ],
 )
 def test_only_a_result_makes_a_tool_known(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str], inner: Any, expected: str
+    users_server: Any, capsys: pytest.CaptureFixture[str], inner: Any, expected: str
 ) -> None:
-    users_server.app = inner  # type: ignore[attr-defined]  # modules take any attribute
+    users_server.app = inner
     _, headers, body = tool_call(MODERN, "named")
     ask(create_app(settings(MCP_ENTRYPOINT="users_server:app", **BY_TOOL)), "POST", "/mcp", headers, body)
     assert labels(capsys) == [expected]

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pratiko_mcp.runtime import Runtime, create_app
@@ -24,7 +24,7 @@ ESCAPED = CALL.replace(b'"jsonrpc"', b'"json\\u0072pc"').replace(b'"method"', b'
 
 
 @pytest.fixture
-def app(users_server: types.ModuleType, tmp_path: Path) -> Runtime:
+def app(users_server: Any, tmp_path: Path) -> Runtime:
     policy = {"tools": {"closed": {"enabled": False}, "rare": {"calls_per_minute": 1}}}
     (tmp_path / "limits.json").write_text(json.dumps(policy))
     return create_app(
@@ -78,10 +78,10 @@ def test_other_requests_reach_the_applications_own_routes_as_they_came(app: Runt
     assert (reply.status, reply.json) == (200, {"path": "/upload", "bytes": len(body)})
 
 
-def test_listings_leave_out_the_same_tools(app: Runtime, users_server: types.ModuleType, tmp_path: Path) -> None:
+def test_listings_leave_out_the_same_tools(app: Runtime, users_server: Any, tmp_path: Path) -> None:
     tools = [{"name": name} for name in ("greet", "closed", "open")]
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).encode()
-    users_server.app = replying("application/json", body)  # type: ignore[attr-defined]
+    users_server.app = replying("application/json", body)
     variables = {"MCP_ENTRYPOINT": "users_server:app", "MCP_TOOL_SCOPES": '{"greet": ["docs:read"]}'}
     listing = post(create_app(settings(**variables)), "/x", request(MODERN, "tools/list"))
     assert [tool["name"] for tool in listing.json["result"]["tools"]] == ["closed", "open"]
@@ -93,6 +93,6 @@ def test_a_message_counts_as_one(app: Runtime, capsys: pytest.CaptureFixture[str
     assert (line["path"], line["mcp_method"], line["tool"], line["outcome"]) == ("/x", "tools/call", "greet", "refused")
 
 
-def test_without_scopes_and_limits_nothing_is_read(users_server: types.ModuleType) -> None:
+def test_without_scopes_and_limits_nothing_is_read(users_server: Any) -> None:
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
     assert post(app, "/x", BATCH).json == {"path": "/x", "bytes": len(BATCH)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import time
-import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,14 @@ Make = Callable[..., Runtime]
 
 
 @pytest.fixture
-def make(users_server: types.ModuleType, tmp_path: Path) -> Make:
+def make(users_server: Any, tmp_path: Path) -> Make:
     """Make a runtime: ``make(scopes, policy)``."""
 
     def build(scopes: Mapping[str, Any] | None = None, policy: Any = None, **variables: str) -> Runtime:
         if policy is not None:
             (tmp_path / "limits.json").write_text(json.dumps(policy))
             variables["MCP_LIMITS_FILE"] = str(tmp_path / "limits.json")
-        users_server.mcp = make_server()  # type: ignore[attr-defined]  # an SDK's server starts only once
+        users_server.mcp = make_server()  # an SDK's server starts only once
         return create_app(settings(MCP_TOOL_SCOPES=json.dumps(scopes) if scopes else "", **variables))
 
     return build
@@ -88,8 +87,8 @@ def test_the_refusal_as_http_has_it(make: Make) -> None:
     assert legacy.status == 200  # clients of that era drop what comes with another status
 
 
-def test_scopes_of_the_module(users_server: types.ModuleType, make: Make) -> None:
-    users_server.TOOL_SCOPES = {"*": ["admin"]}  # type: ignore[attr-defined]
+def test_scopes_of_the_module(users_server: Any, make: Make) -> None:
+    users_server.TOOL_SCOPES = {"*": ["admin"]}
     assert serve_calls(make(), tool_call(MODERN))[0].status == 403
     assert serve_calls(make({"greet": []}), tool_call(MODERN))[0].status == 200
 
@@ -149,7 +148,7 @@ def test_what_was_checked_is_what_is_served(make: Make) -> None:
     assert reply.json["error"]["code"] == -32003
 
 
-def test_without_a_policy_a_body_passes_as_it_came(users_server: types.ModuleType) -> None:
+def test_without_a_policy_a_body_passes_as_it_came(users_server: Any) -> None:
     app = create_app(settings(MCP_ENTRYPOINT="users_server:app"))
     body = b' { "jsonrpc": "2.0", "method" : "ping" , "method": "tools/list" } '
     assert ask(app, "POST", "/mcp", headers=bearer(), body=body).json["bytes"] == len(body)
@@ -185,8 +184,8 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_listing_that_cannot_be_read_is_held_back(name: str, users_server: types.ModuleType, make: Make) -> None:
-    users_server.app = UNREADABLE[name]  # type: ignore[attr-defined]
+def test_a_listing_that_cannot_be_read_is_held_back(name: str, users_server: Any, make: Make) -> None:
+    users_server.app = UNREADABLE[name]
     app = make(SCOPES, MCP_ENTRYPOINT="users_server:app")
     for version, status in ((LEGACY, 200), (MODERN, 500)):
         _, headers, body = listing(version)
@@ -195,8 +194,8 @@ def test_a_listing_that_cannot_be_read_is_held_back(name: str, users_server: typ
         assert b"secret" not in reply.body
 
 
-def test_an_error_in_place_of_a_listing_passes(users_server: types.ModuleType, make: Make) -> None:
-    users_server.app = replying("text/plain", b"not acceptable", status=406)  # type: ignore[attr-defined]
+def test_an_error_in_place_of_a_listing_passes(users_server: Any, make: Make) -> None:
+    users_server.app = replying("text/plain", b"not acceptable", status=406)
     _, headers, body = listing(MODERN)
     reply = ask(make(SCOPES, MCP_ENTRYPOINT="users_server:app"), "POST", "/mcp", headers=headers, body=body)
     assert (reply.status, reply.body) == (406, b"not acceptable")
@@ -215,7 +214,7 @@ def test_a_policy_that_becomes_unreadable_stays_in_force(
     assert "bytes" in ask(app, method, "/mcp", headers=headers, body=body).json
 
 
-def test_features_come_from_the_policy(make: Make, users_server: types.ModuleType) -> None:
+def test_features_come_from_the_policy(make: Make, users_server: Any) -> None:
     app = make(policy={"features": {"new_search": True}}, MCP_ENTRYPOINT="users_server:app")
     assert limits.feature("new_search") is False
     ask(app, "POST", "/mcp", headers=bearer(), body=request(LEGACY, "ping"))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import types
 from typing import Any
 
 import pytest
@@ -46,8 +45,8 @@ async def begun_json(scope: Any, receive: Any, send: Any) -> None:
     await asyncio.sleep(5)
 
 
-def app_of(users_server: types.ModuleType, inner: Any, **variables: str) -> Runtime:
-    users_server.app = inner  # type: ignore[attr-defined]
+def app_of(users_server: Any, inner: Any, **variables: str) -> Runtime:
+    users_server.app = inner
     return create_app(settings(MCP_ENTRYPOINT="users_server:app", MCP_REQUEST_TIMEOUT="0.1", **variables))
 
 
@@ -58,24 +57,24 @@ def post(app: Any, version: str, id: object = 1, method: str = "tools/call") -> 
 
 @pytest.mark.parametrize("inner", [silent, stubborn])
 @pytest.mark.parametrize(("version", "status"), [(LEGACY, 200), (MODERN, 504)])
-def test_a_call_that_takes_too_long(users_server: types.ModuleType, inner: Any, version: str, status: int) -> None:
+def test_a_call_that_takes_too_long(users_server: Any, inner: Any, version: str, status: int) -> None:
     started = time.monotonic()
     reply = post(app_of(users_server, inner), version, "\u2028x")
     assert time.monotonic() - started < 2
     assert (reply.status, reply.json) == (status, {"jsonrpc": "2.0", "id": "\u2028x", "error": TOO_LATE})
 
 
-def test_a_stream_that_has_begun_ends_with_the_error(users_server: types.ModuleType) -> None:
+def test_a_stream_that_has_begun_ends_with_the_error(users_server: Any) -> None:
     reply = post(app_of(users_server, begun_events), LEGACY)
     assert reply.body.startswith(b": ping\r\n\r\nevent: message\r\n")
     assert reply.result == {"jsonrpc": "2.0", "id": 1, "error": TOO_LATE}
 
 
-def test_a_reply_that_has_begun_is_not_made_longer(users_server: types.ModuleType) -> None:
+def test_a_reply_that_has_begun_is_not_made_longer(users_server: Any) -> None:
     assert post(app_of(users_server, begun_json), MODERN).body == b'{"half'
 
 
-def test_other_requests_have_a_limit_as_well(users_server: types.ModuleType) -> None:
+def test_other_requests_have_a_limit_as_well(users_server: Any) -> None:
     app = app_of(users_server, silent)
     reply = ask(app, "GET", "/other", headers=bearer())
     assert (reply.status, reply.json) == (504, {"error": "timeout", "limit_seconds": 0.1})
@@ -84,15 +83,13 @@ def test_other_requests_have_a_limit_as_well(users_server: types.ModuleType) -> 
     assert (late.status, late.body) == (504, b"")
 
 
-def test_the_log_says_so(users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_says_so(users_server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     post(app_of(users_server, silent), LEGACY)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["level"], line["outcome"], line["status"]) == ("ERROR", "timeout", 200)
 
 
-def test_the_log_line_of_a_late_call_has_its_own_trace(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_log_line_of_a_late_call_has_its_own_trace(users_server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """One timer serves all calls: it must not lend its request's trace to the others."""
     app = app_of(users_server, stubborn)
     traces = [digit * 32 for digit in "ab"]
@@ -108,7 +105,7 @@ def test_the_log_line_of_a_late_call_has_its_own_trace(
     assert sorted(found) == [(trace, "timeout") for trace in traces]  # which of them is late first is chance
 
 
-def test_subscriptions_are_streams_where_replies_stream(users_server: types.ModuleType) -> None:
+def test_subscriptions_are_streams_where_replies_stream(users_server: Any) -> None:
     async def listener(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.3)
         await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
@@ -146,7 +143,7 @@ async def send_slowly(app: Any, client: SlowClient) -> list[Any]:
     return sent
 
 
-def test_a_body_that_comes_too_slowly(users_server: types.ModuleType) -> None:
+def test_a_body_that_comes_too_slowly(users_server: Any) -> None:
     app = app_of(users_server, silent, MCP_BODY_TIMEOUT="0.2")
     start, body = asyncio.run(send_slowly(app, SlowClient(*[b" "] * 100, pause=0.05)))
     assert (start["status"], json.loads(body["body"])) == (408, {"error": "body_too_slow", "limit_seconds": 0.2})
@@ -154,16 +151,14 @@ def test_a_body_that_comes_too_slowly(users_server: types.ModuleType) -> None:
 
 
 def test_a_client_that_leaves_gets_no_answer_and_is_no_error(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]
+    users_server: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asyncio.run(send_slowly(app_of(users_server, silent), SlowClient(b"{", None, pause=0))) == []
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["level"], line["outcome"]) == ("INFO", "protocol_error")
 
 
-def test_a_client_that_leaves_during_its_call(
-    users_server: types.ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_client_that_leaves_during_its_call(users_server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     async def giving_up(scope: Any, receive: Any, send: Any) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -210,7 +205,7 @@ def test_an_answer_that_nobody_reads_does_not_hold_the_request(monkeypatch: pyte
     assert asyncio.run(work()) < 2
 
 
-def test_a_task_may_go_on_after_its_time_limit(users_server: types.ModuleType) -> None:
+def test_a_task_may_go_on_after_its_time_limit(users_server: Any) -> None:
     """What is cancelled for being late must not be cancelled for anything later."""
 
     async def twice() -> list[int]:
@@ -244,6 +239,6 @@ def test_one_timer_keeps_many_limits() -> None:
     assert ended == ["e done", "b late", "c done", "d late", "a late", "f late"]
 
 
-def test_an_application_may_change_its_event_loop(users_server: types.ModuleType) -> None:
+def test_an_application_may_change_its_event_loop(users_server: Any) -> None:
     app = app_of(users_server, silent)
     assert [post(app, MODERN).status for _ in range(2)] == [504, 504]

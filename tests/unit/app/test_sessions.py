@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,8 +107,8 @@ class Client:
 
 
 @pytest.fixture
-def app(users_server: types.ModuleType) -> Iterator[Runtime]:
-    users_server.mcp = make_server()  # type: ignore[attr-defined]
+def app(users_server: Any) -> Iterator[Runtime]:
+    users_server.mcp = make_server()
     yield create_app(settings(MCP_SESSIONS="true"))
 
 
@@ -223,7 +222,7 @@ def test_a_refused_beginning_opens_no_session(app: Runtime) -> None:
     run(app, work())
 
 
-def test_a_stream_stays_open_beyond_the_time_limit_and_ends_with_the_process(users_server: types.ModuleType) -> None:
+def test_a_stream_stays_open_beyond_the_time_limit_and_ends_with_the_process(users_server: Any) -> None:
     app = create_app(settings(MCP_SESSIONS="true", MCP_REQUEST_TIMEOUT="0.1"))
 
     async def work() -> None:
