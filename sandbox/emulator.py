@@ -17,6 +17,9 @@ import time
 import typing as t
 from pathlib import Path
 
+import certificates
+import deployments
+import imports
 import processes
 
 QUIET_SECONDS = 2.0
@@ -75,6 +78,9 @@ def main() -> None:
     from ministack import app as emulator
     from ministack.core import persistence
 
+    certificates.install()
+    imports.install()
+    deployments.install()
     activity = Activity(emulator.app)
     emulator.app = activity
     if persistence.PERSIST_STATE:

@@ -17,6 +17,19 @@ def audit_lines(deployment: dict[str, t.Any], failure: dict[str, t.Any] | None =
         if stack.get("changed")
     ]
     lines += [
+        {key: flip.get(key) for key in ("what", "target", "before", "after")} for flip in deployment.get("flips", [])
+    ]
+    lines += [
+        {
+            "what": "drift reverted",
+            "target": stack["name"],
+            "before": [row["logical_id"] for row in stack["drift"]],
+            "after": None,
+        }
+        for stack in (deployment.get("drift") or {}).get("stacks", [])
+        if stack.get("reverted")
+    ]
+    lines += [
         {"what": "removed", "target": item, "before": "present", "after": None}
         for item in deployment.get("removed", [])
     ]

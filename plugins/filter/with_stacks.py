@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import typing as t
 
-HANDED_ON = ("name", "status", "outputs", "parameters", "changes", "source")
+HANDED_ON = (
+    "name",
+    "status",
+    "outputs",
+    "parameters",
+    "changes",
+    "source",
+    "template_key",
+    "template_sha256",
+    "inputs_sha256",
+    "stack_id",
+    "updated_at",
+)
 
 
 def with_stacks(deployment: dict[str, t.Any], results: list[dict[str, t.Any]], state: str) -> dict[str, t.Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import re
 import typing as t
 from datetime import datetime
@@ -46,32 +45,28 @@ def upload(bucket: Bucket, name: str, body: bytes) -> str:
     raise McpError(f"No free name for audit lines at {bucket.url(f'audit/{day}/{name}')}: look there, something loops.")
 
 
-def local_folder(fallback_dir: str, bucket: str) -> pathlib.Path:
-    """Return the folder of one bucket's waiting lines (a bucket's lines must not land in another's)."""
-    return pathlib.Path(fallback_dir).expanduser() / bucket
+def local_name(name: str) -> str:
+    """Return the name of a new local file for lines that the bucket does not take."""
+    return f"{name}-{os.getpid()}.jsonl"
 
 
-def save_locally(folder: pathlib.Path, name: str, body: bytes) -> str:
-    """Write lines to a new file that only its owner reads, complete or not at all; return its path."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{name}-{os.getpid()}.jsonl"
-    part = path.with_suffix(".part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-        stream.write(body)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.rename(path)
-    return str(path)
+def name_of(file_name: str) -> str:
+    """Return the name of the lines in a local file.
+
+    :raises ValueError: it is not the name of such a file
+    """
+    name = file_name.removesuffix(".jsonl").rpartition("-")[0]
+    if not re.fullmatch(r"\d{8}T[^/]*", name):
+        raise ValueError("its name is not that of audit lines")
+    return name
 
 
-def upload_waiting(bucket: Bucket, folder: pathlib.Path) -> list[str]:
-    """Upload the lines that were written while the bucket was out of reach; return their keys."""
-    keys = []
-    for path in sorted(folder.glob("*.jsonl")):
-        try:
-            body = path.read_bytes()
-        except FileNotFoundError:  # another run uploads the same folder
-            continue
-        keys.append(upload(bucket, path.stem.rpartition("-")[0], body))
-        path.unlink(missing_ok=True)
-    return keys
+def foreign(body: bytes, environment: str) -> bool:
+    """Tell whether lines are about another environment.
+
+    :raises ValueError: these are no audit lines
+    """
+    try:
+        return any(json.loads(line).get("environment", environment) != environment for line in body.splitlines())
+    except (AttributeError, RecursionError) as error:
+        raise ValueError("not every line is a JSON object") from error

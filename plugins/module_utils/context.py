@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import io
+import threading
+import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -13,6 +16,7 @@ try:
     import boto3
     import botocore.exceptions
     from botocore.config import Config
+    from botocore.response import StreamingBody
 
     # botocore's "standard" mode stops after 3 attempts: four throttles in a row would fail a run.
     AWS_CLIENT_CONFIG = Config(
@@ -31,6 +35,63 @@ except ImportError:  # AnsibleAWSModule reports the missing library itself
     AWS_CLIENT_CONFIG = None
     SHARED_SESSION = None
     AWS_ERRORS = ()
+
+
+# What note_cut_answer makes of an answer without its end; no service sends it.
+CUT_STATUS = 598
+LONGEST_PAUSE_S = 5.0
+# Of a stream in bytes: more than a function may answer, less than a package.
+LONGEST_ANSWER = 8 * 1024 * 1024
+# When this thread's newest request went out: the waits between attempts are not the slowness of who is asked.
+SENT = threading.local()
+
+
+def read_whole(response_dict: dict[str, t.Any], length: int) -> bytes:
+    """Return what came of a body; one that is handed on as a stream is read, and can be read again."""
+    body = response_dict["body"]
+    if isinstance(body, bytes):
+        return body
+    try:
+        data = bytes(body.read())
+    except AWS_ERRORS:
+        return b""
+    response_dict["body"] = StreamingBody(io.BytesIO(data), length)
+    return data
+
+
+def note_cut_answer(operation_model: t.Any, response_dict: dict[str, t.Any], **_event: t.Any) -> None:
+    """Make a failure of an answer without its end: botocore would fail on the half that came, or take it for all."""
+    length = response_dict["headers"].get("Content-Length", "")
+    if not length.isdigit() or int(length) > LONGEST_ANSWER or operation_model.http.get("method") == "HEAD":
+        return
+    if len(read_whole(response_dict, int(length))) < int(length):
+        response_dict.update(status_code=CUT_STATUS, body=b"")
+
+
+def ask_again(response: t.Any, attempts: int, request_dict: dict[str, t.Any], **_event: t.Any) -> float | None:
+    """Return the seconds after which a request is repeated whose answer was cut; None: leave it to botocore.
+
+    :raises ConnectionClosedError: that was the last attempt
+    """
+    status = response[1].get("ResponseMetadata", {}).get("HTTPStatusCode") if response else None
+    if status != CUT_STATUS:
+        return None
+    if attempts >= AWS_CLIENT_CONFIG.retries["total_max_attempts"]:
+        raise botocore.exceptions.ConnectionClosedError(endpoint_url=request_dict["url"])
+    return float(min(0.05 * 2**attempts, LONGEST_PAUSE_S))
+
+
+def note_sent(**_event: t.Any) -> None:
+    """Remember that a request goes out, perhaps again."""
+    SENT.at = time.monotonic()
+
+
+def patient(client: t.Any) -> t.Any:
+    """Return a boto3 client that also repeats requests whose answer was cut off, and notes when one goes out."""
+    client.meta.events.register("before-send", note_sent)
+    client.meta.events.register("before-parse", note_cut_answer)
+    client.meta.events.register("needs-retry", ask_again)
+    return client
 
 
 class McpError(Exception):
@@ -77,7 +138,7 @@ class Context:
 
 def error_code(error: BaseException) -> str:
     """Return AWS's error code of a ClientError, else an empty string."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    return str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
 
 
 def describe_aws_error(error: BaseException) -> str:
@@ -127,7 +188,7 @@ def run_module(argument_spec: dict[str, t.Any], run: t.Callable[[Context], dict[
 
     def make_client(service: str, region: str | None) -> t.Any:
         extra = {"region": region} if region else {}
-        return module.client(service, config=AWS_CLIENT_CONFIG, **extra)
+        return patient(module.client(service, config=AWS_CLIENT_CONFIG, **extra))
 
     ctx = Context(
         params=module.params,

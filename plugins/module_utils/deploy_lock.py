@@ -19,12 +19,21 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket, Stored, to_json
 
 LOCK_KEY = "lock.json"
+FORMAT = 1
 ATTEMPTS = 5
 FIELDS = ("environment", "run_id", "operator", "host", "machine_id", "since", "lease_until", "command")
 
 
 class LockHeld(McpError):
-    """The lock cannot be had: another run holds it, or nobody can tell who does."""
+    """The lock cannot be had: another run holds it."""
+
+
+class LockUnreadable(McpError):
+    """Something lies where the lock should, and nobody can tell whether a run holds it."""
+
+
+class LockLost(McpError):
+    """Somebody else holds the lock now."""
 
 
 def utc(moment: datetime) -> str:
@@ -71,6 +80,7 @@ def process_started(pid: int) -> str | None:
 def new_lock(params: dict[str, t.Any], operator: str, pid: int | None, now: datetime) -> dict[str, t.Any]:
     """Describe this run as the lock's holder."""
     return {
+        "format": FORMAT,
         "environment": params["environment"],
         "run_id": params["run_id"],
         "operator": operator,
@@ -84,24 +94,47 @@ def new_lock(params: dict[str, t.Any], operator: str, pid: int | None, now: date
     }
 
 
+def unreadable(bucket: Bucket, why: str) -> LockUnreadable:
+    """Say that what lies there is no lock, and what to do."""
+    url = bucket.url(LOCK_KEY)
+    return LockUnreadable(
+        f"The deploy lock {url} cannot be read ({why}), so nobody knows whether a run is at work. Look at it with: "
+        f"aws s3 cp {url} -  Its earlier versions: aws s3api list-object-versions --bucket {bucket.name} --prefix "
+        f"{LOCK_KEY}  When nobody deploys, remove it with: aws s3 rm {url}",
+        url=url,
+    )
+
+
+def newer(bucket: Bucket, found: int) -> LockUnreadable:
+    """Say that a newer version of the collection holds the lock."""
+    url = bucket.url(LOCK_KEY)
+    return LockUnreadable(
+        f"The deploy lock {url} has format {found}, and this version of the collection reads format {FORMAT} only: a "
+        "run of a newer version holds it. Nothing was changed. Upgrade: ansible-galaxy collection install --upgrade "
+        f"pratikoai.mcp_servers  Look at it with: aws s3 cp {url} -",
+        url=url,
+    )
+
+
 def parse_lock(bucket: Bucket, stored: Stored) -> dict[str, t.Any]:
     """Read a lock.
 
-    :raises LockHeld: it is not one
+    :raises LockUnreadable: it is not one, or one of a newer version
     """
     try:
         lock = json.loads(stored.body)
-        missing = [name for name in FIELDS if not isinstance(lock[name], str)]
-        datetime.fromisoformat(lock["lease_until"])
-    except (ValueError, KeyError, TypeError) as error:
-        missing = [repr(error)]
-    if missing:
-        url = bucket.url(LOCK_KEY)
-        raise LockHeld(
-            f"The deploy lock {url} cannot be read ({', '.join(missing)}), so nobody knows whether a run is at work. "
-            f"Look at it with: aws s3 cp {url} -  When nobody deploys, remove it with: aws s3 rm {url}",
-            url=url,
-        )
+        found = lock.get("format", FORMAT)  # locks of the first version do not say
+        if isinstance(found, int) and found > FORMAT:
+            raise newer(bucket, found)
+        wrong = [name for name in FIELDS if not isinstance(lock[name], str)]
+        wrong += [] if found == FORMAT else ["format"]
+        wrong += [] if isinstance(lock.get("pid"), int | None) else ["pid"]
+        wrong += [] if datetime.fromisoformat(lock["lease_until"]).tzinfo else ["lease_until"]
+        to_json(lock)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        wrong = [repr(error)]
+    if wrong:
+        raise unreadable(bucket, ", ".join(wrong))
     return dict(lock)
 
 
@@ -124,22 +157,32 @@ def describe(held: dict[str, t.Any]) -> str:
     return f"{held['operator']} since {held['since']} (run {held['run_id']}: {held['command'] or 'command not given'})"
 
 
-def refusal(bucket: Bucket, held: dict[str, t.Any]) -> LockHeld:
+# A run that shifts traffic bit by bit holds the lock for as long as that lasts.
+BY_HAND = (
+    " If it gives a bad release more and more of the traffic, end that by hand (aws deploy list-deployments "
+    "--include-only-statuses InProgress, then for each aws deploy stop-deployment --deployment-id ID "
+    "--auto-rollback-enabled), and when that run has ended, or with the take-over above, type the same command again."
+)
+
+
+def refusal(bucket: Bucket, held: dict[str, t.Any], emergency: bool) -> LockHeld:
     """Say that another run is at work, and what to do."""
     return LockHeld(
         f"The deploy lock of {held['environment']} ({bucket.url(LOCK_KEY)}) is held by {describe(held)}, at least "
         f"until {held['lease_until']}. Wait for that run to end and type the same command again; a run that died "
-        f"loses the lock at that time. If you know that it has ended: -e mcp_take_over_run_id={held['run_id']}",
+        f"loses the lock at that time. If you know that it has ended: -e mcp_take_over_run_id={held['run_id']}"
+        + (f".{BY_HAND}" if emergency else ""),
         lock=held,
     )
 
 
 def acquire(
-    bucket: Bucket, mine: dict[str, t.Any], named: str | None, now: datetime
+    bucket: Bucket, mine: dict[str, t.Any], named: str | None, now: datetime, emergency: bool = False
 ) -> tuple[dict[str, t.Any], dict[str, t.Any] | None, str]:
     """Take the lock; return it, the holder from whom it was taken over (or None) and why.
 
-    :raises LockHeld: another run holds it, or it cannot be read
+    :raises LockHeld: another run holds it
+    :raises LockUnreadable: it cannot be read
     """
     for _attempt in range(ATTEMPTS):
         if bucket.write(LOCK_KEY, to_json(mine), IfNoneMatch="*"):
@@ -150,7 +193,7 @@ def acquire(
         held = parse_lock(bucket, stored)
         reason = reason_to_take(held, mine["run_id"], named, now)
         if not reason:
-            raise refusal(bucket, held)
+            raise refusal(bucket, held, emergency)
         own = reason == "own"
         lock = dict(mine, since=held["since"]) if own else mine
         if bucket.write(LOCK_KEY, to_json(lock), IfMatch=stored.etag):
@@ -185,4 +228,8 @@ def renew_lock(
     if lock["run_id"] != run_id:
         return False
     lock["lease_until"] = utc(datetime.now(UTC) + timedelta(seconds=lease_seconds))
-    return place.write(key, to_json(lock), IfMatch=stored.etag) is not None
+    body = to_json(lock)
+    if place.write(key, body, IfMatch=stored.etag):
+        return True
+    written = place.read(key)  # a put whose answer was lost is refused when it is repeated
+    return written is not None and written.body == body

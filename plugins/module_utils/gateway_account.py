@@ -28,7 +28,7 @@ FORBIDDEN = ("AccessDenied", "AccessDeniedException", "UnauthorizedException")
 
 def is_not_implemented(error: BaseException) -> bool:
     """Say whether the endpoint has no such call at all (an emulator)."""
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    status = (getattr(error, "response", None) or {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
     return error_code(error) in NOT_IMPLEMENTED or status == 501
 
 

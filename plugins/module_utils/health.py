@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lambda_probe
     lambda_sender,
     probe_authorizer,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.leaks import redact
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.mcp_probe import Conversation, probe_mcp
 
 # From good to bad: no data is worse than slow, a failure is worse than no data.
@@ -51,6 +53,9 @@ PROBE_SPEC: dict[str, t.Any] = {
     "method_arn": {"type": "str"},
     "tool": {"type": "str"},
     "arguments": {"type": "dict"},
+    "expect": {"type": "str"},
+    "refuse_leaks": {"type": "bool", "default": False},
+    "method": {"type": "str", "choices": ["GET", "POST", "DELETE"], "default": "GET"},
     "expect_status": {"type": "int", "default": 200},
     "expect_json": {"type": "dict"},
     "samples": {"type": "int", "default": 1},
@@ -71,7 +76,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "options": PROBE_SPEC,
         "mutually_exclusive": [("url", "lambda")],
         "required_one_of": [("url", "lambda")],
-        "required_by": {"arguments": ("tool",)},
+        "required_by": {"arguments": ("tool",), "expect": ("tool",)},
         "required_if": [("kind", "authorizer", ("lambda", "method_arn", "token_file"))],
     },
     "fail_on": {"type": "list", "elements": "str", "choices": list(STATUSES[1:]), "default": []},
@@ -176,7 +181,8 @@ def take(ctx: Context, probe: dict[str, t.Any], token: str | None) -> Measuremen
     send = make_sender(ctx, probe, step)
     if probe["kind"] == "http":
         return probe_http(send, probe, token)
-    times, seen = probe_mcp(Conversation(send, token, step, token_step(ctx.params["environment"])), probe)
+    talk = Conversation(send, token, step, token_step(ctx.params["environment"]), refuse_leaks=probe["refuse_leaks"])
+    times, seen = probe_mcp(talk, probe)
     place = function_label(probe["lambda"]) if probe["lambda"] else plain_url(probe["url"])
     return times, f"POST {place}: {seen}"
 
@@ -201,9 +207,8 @@ def observe(ctx: Context, probe: dict[str, t.Any]) -> dict[str, t.Any]:
         result.update(status=finding.status, evidence=finding.evidence, next_step=finding.next_step)
     if result["status"] != "healthy":
         result["next_step"] = probe["next_step"] or result["next_step"] or default_step(probe)
-    if token:
-        # A server may echo what it was sent.
-        result["evidence"] = result["evidence"].replace(token, "<token>")
+    # A server may echo what it was sent, and say what it should not.
+    result["evidence"] = redact(result["evidence"], token)
     result["since"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return result
 
@@ -244,15 +249,25 @@ def check_probe(probe: dict[str, t.Any]) -> str | None:
     for option, least in (("samples", 1), ("attempts", 1), ("timeout", 0.001), ("delay", 0)):
         if not probe[option] >= least:
             return f"{option}={probe[option]:g} is less than {least:g}. Raise it"
-    if probe["kind"] == "http" and (probe["lambda"] or probe["tool"]):
-        return "kind=http takes neither lambda nor tool. Use kind: mcp, or remove them"
+    if probe["kind"] == "http" and (probe["lambda"] or probe["tool"] or probe["refuse_leaks"]):
+        return "kind=http takes neither lambda, tool nor refuse_leaks. Use kind: mcp, or remove them"
     if probe["kind"] == "mcp" and probe["lambda"] and not probe["lambda"]["host"]:
         return "lambda.host is not set. Name the host that the server allows"
     if probe["kind"] == "authorizer" and probe["tool"]:
         return "kind=authorizer takes no tool. Use kind: mcp, or remove it"
-    if probe["kind"] != "http" and (probe["expect_json"] or probe["expect_status"] != 200):
-        return f"kind={probe['kind']} takes neither expect_json nor expect_status. Use kind: http, or remove them"
-    return check_url(probe) if probe["url"] is not None else None
+    if probe["kind"] != "http" and (probe["expect_json"] or probe["expect_status"] != 200 or probe["method"] != "GET"):
+        return f"kind={probe['kind']} takes no expect_json, expect_status or method. Use kind: http, or remove them"
+    wrong = check_pattern(probe["expect"])
+    return wrong or (check_url(probe) if probe["url"] is not None else None)
+
+
+def check_pattern(pattern: str | None) -> str | None:
+    """Return what is wrong with a regular expression, or None."""
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        return f"expect={pattern!r} is not a regular expression ({error}). Correct it"
+    return None
 
 
 def check_probes(probes: list[dict[str, t.Any]]) -> None:

@@ -207,23 +207,26 @@ def measure(call: t.Callable[[], float], samples: int) -> list[float]:
 
 
 def probe_http(send: Send, probe: dict[str, t.Any], token: str | None) -> tuple[list[float], str]:
-    """GET the URL of a probe.
+    """Ask the URL of a probe.
 
     :returns: milliseconds of the counted requests, and the evidence
     :raises Finding: no answer, or not the expected one
     """
-    url = plain_url(probe["url"])
+    url, method = plain_url(probe["url"]), probe["method"]
     headers = {"Accept": "application/json, */*;q=0.5"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    body = b"{}" if method == "POST" else b""
+    headers |= {"Content-Type": "application/json"} if body else {}
+    look = f"curl -i {url}" if method == "GET" else f"curl -i -X {method} {url}"
     seen = ""
 
     def call() -> float:
         nonlocal seen
-        reply = send("GET", headers, b"", None)
+        reply = send(method, headers, body, None)
         wrong = judge_http(reply, probe["expect_status"], probe["expect_json"])
         if wrong:
-            raise Finding("critical", f"GET {url}: {wrong}", f"curl -i {url}")
+            raise Finding("critical", f"{method} {url}: {wrong}", look)
         seen = reply.describe()
         return reply.ms
 
     times = measure(call, probe["samples"])
-    return times, f"GET {url}: {seen}"
+    return times, f"{method} {url}: {seen}"

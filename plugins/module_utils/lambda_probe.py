@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_ERRORS,
+    SENT,
     describe_aws_error,
     error_code,
 )
@@ -23,6 +24,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
     Send,
     shorten,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.leaks import find_leak
 
 # AWS answered and the answer is about the function: that is a verdict, not a lack of data.
 VERDICT_CODES = ("ResourceNotFoundException", "TooManyRequestsException", "ResourceConflictException")
@@ -88,14 +90,14 @@ def invoke(
     """
     name = function_label(target)
     extra = {"Qualifier": target["qualifier"]} if target["qualifier"] else {}
-    start = time.monotonic()
+    SENT.at = time.monotonic()
     try:
         answer = client.invoke(FunctionName=target["function_name"], Payload=json.dumps(event).encode(), **extra)
         payload = answer["Payload"].read()
     except AWS_ERRORS as error:
         status = "critical" if error_code(error) in VERDICT_CODES else "unknown"
         raise Finding(status, f"{name}: {describe_aws_error(error)}", next_step) from error
-    ms = (time.monotonic() - start) * 1000
+    ms = (time.monotonic() - SENT.at) * 1000
     if answer.get("FunctionError"):
         text = shorten(payload.decode("utf-8", "replace"))
         raise Finding("critical", f"{name}: {answer['FunctionError']} error: {text}", next_step)
@@ -111,7 +113,7 @@ def probe_authorizer(
 
     Only an authorizer that could read both the issuer's keys and the origin secret answers so.
 
-    :raises Finding: critical, because it failed, refused the token or let a wrong origin header pass
+    :raises Finding: critical, because it failed, refused the token, let a wrong origin header pass or leaks
     """
     name = function_label(probe["lambda"])
     event = {
@@ -123,6 +125,9 @@ def probe_authorizer(
         "requestContext": {"requestId": "health-probe"},
     }
     payload, ms = invoke(client, probe["lambda"], event, probe["timeout"], next_step)
+    leak = find_leak(payload.decode("utf-8", "replace"), token) if probe["refuse_leaks"] else None
+    if leak:
+        raise Finding("critical", f"{name}: the answer contains {leak}", next_step)
     try:
         effects = {statement["Effect"] for statement in json.loads(payload)["policyDocument"]["Statement"]}
     except (ValueError, KeyError, TypeError) as error:

@@ -20,6 +20,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
     measure,
     shorten,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.leaks import find_leak
 
 MODERN_VERSION = "2026-07-28"
 HANDSHAKE_VERSION = "2025-11-25"
@@ -98,6 +99,7 @@ class Conversation:
     tool_schema: t.Any = None
     last_id: int = 0
     reply_mode: str = ""
+    refuse_leaks: bool = False
 
     @property
     def modern(self) -> bool:
@@ -130,7 +132,15 @@ class Conversation:
             "POST", self.headers(method, params), body, lambda part: find_message(part, own_id, True) is not None
         )
         self.reply_mode = "event stream" if reply.is_event_stream else "JSON"
+        self.look_for_leaks(method, reply)
         return reply, find_message(reply.body, own_id, reply.is_event_stream)
+
+    def look_for_leaks(self, method: str, reply: Reply) -> None:
+        """:raises Finding: the answer gives away what no caller may see"""
+        text = "\n".join([*reply.headers.values(), reply.body.decode("utf-8", "replace")])
+        leak = find_leak(text, self.token) if self.refuse_leaks else None
+        if leak:
+            raise Finding("critical", f"{method}: the answer contains {leak}", self.next_step)
 
     def call(self, method: str, params: dict[str, t.Any]) -> tuple[dict[str, t.Any], Reply]:
         """Send one request and return its result.
@@ -228,23 +238,31 @@ def list_tools(talk: Conversation, tool: str | None) -> tuple[int, float]:
     return len(tools), reply.ms
 
 
-def call_tool(talk: Conversation, tool: str, arguments: dict[str, t.Any]) -> float:
+def call_tool(talk: Conversation, tool: str, arguments: dict[str, t.Any], expect: str | None = None) -> float:
     """Call a tool and return the milliseconds.
 
-    :raises Finding: the tool failed, or asks the client something that a probe cannot answer
+    :param expect: regular expression that has to be found in the text of the result
+    :raises Finding: the tool failed, says something else, or asks the client what a probe cannot answer
     """
     result, reply = talk.call("tools/call", {"name": tool, "arguments": arguments})
     if result.get("isError"):
         raise Finding("critical", f"tools/call {tool}: the tool failed: {content_text(result)}", talk.next_step)
     if result.get("resultType", "complete") != "complete":
         raise Finding("unknown", f"tools/call {tool}: the tool asks its caller for input; probe another one", "")
+    if expect and not re.search(expect, full_text(result)):
+        text = f"tools/call {tool}: the text does not match expect={expect!r}: {content_text(result)}"
+        raise Finding("critical", text, talk.next_step)
     return reply.ms
 
 
+def full_text(result: dict[str, t.Any]) -> str:
+    """Return the texts of a tool's result, one a line."""
+    return "\n".join(str(part.get("text", "")) for part in result.get("content") or [] if isinstance(part, dict))
+
+
 def content_text(result: dict[str, t.Any]) -> str:
-    """Return the text of a tool's result."""
-    parts = [str(part.get("text", "")) for part in result.get("content") or [] if isinstance(part, dict)]
-    return shorten(" ".join(" ".join(parts).split()) or json.dumps(result))
+    """Return the beginning of a tool's result, for evidence."""
+    return shorten(" ".join(full_text(result).split()) or json.dumps(result))
 
 
 def round_trip(talk: Conversation, probe: dict[str, t.Any]) -> tuple[list[float], str]:
@@ -259,7 +277,7 @@ def round_trip(talk: Conversation, probe: dict[str, t.Any]) -> tuple[list[float]
     count, first = list_tools(talk, tool)
     steps += f", tools/list ({count} tool{'' if count == 1 else 's'})"
     if tool:
-        times = measure(lambda: call_tool(talk, tool, probe["arguments"] or {}), samples)
+        times = measure(lambda: call_tool(talk, tool, probe["arguments"] or {}, probe["expect"]), samples)
         steps += f", tools/call {tool}"
     elif samples == 1:
         times = [first]

@@ -21,6 +21,10 @@ ENVIRONMENT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}")
 ENTRYPOINT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 # API Gateway ends a REST integration after 29 s, CloudFront waits 30 s for its origin (AWS quotas, 2026-11).
 GATEWAY_LIMIT_S = 29
+EMAIL_PATTERN = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
+# The gateway writes it into JSON by a template language: what either would take for its own is refused.
+MAINTENANCE_TEXT = re.compile(r'[^"\\$#\x00-\x1f\x7f]{1,200}')
+DAY_S = 86400
 
 
 def closest(name: str, known: t.Iterable[str]) -> str:
@@ -120,6 +124,70 @@ def check_timeout(seconds: int) -> None:
             f"mcp_request_timeout is {seconds}: allowed are 1 to {GATEWAY_LIMIT_S} seconds, because API Gateway "
             f"ends a call after {GATEWAY_LIMIT_S} s and CloudFront after 30 s. For example: -e mcp_request_timeout=28",
             variable="mcp_request_timeout",
+        )
+
+
+def check_maintenance(message: str, retry_after: int) -> None:
+    """:raises McpError: callers could not read the maintenance answer
+
+    :param retry_after: seconds
+    """
+    if not MAINTENANCE_TEXT.fullmatch(message):
+        raise McpError(
+            f"mcp_maintenance_message is {message!r}: allowed are 1 to 200 characters on one line, without double "
+            "quotes, backslashes, $ and #. For example: -e 'mcp_maintenance_message=\"Back at 9 o'clock UTC\"'",
+            variable="mcp_maintenance_message",
+        )
+    if not 1 <= retry_after <= DAY_S:
+        raise McpError(
+            f"mcp_maintenance_retry_after is {retry_after}: allowed are 1 to {DAY_S} seconds. "
+            "For example: -e mcp_maintenance_retry_after=60",
+            variable="mcp_maintenance_retry_after",
+        )
+
+
+def check_alert_email(address: str) -> None:
+    """:raises McpError: SNS would refuse it, after half of the deploy"""
+    if not EMAIL_PATTERN.fullmatch(address):
+        raise McpError(
+            f"mcp_alert_email is {address!r}: allowed is one address such as oncall@example.org. "
+            "For several people give the address of a list. For example: -e mcp_alert_email=oncall@example.org",
+            variable="mcp_alert_email",
+        )
+
+
+def check_release(values: dict[str, t.Any]) -> None:
+    """:raises McpError: a release could never pass, or there would be nothing to list"""
+    for name, example in (("mcp_release_max_ms", 3000), ("mcp_history", 20)):
+        if values.get(name, 1) < 1:
+            raise McpError(
+                f"{name} is {values[name]}: allowed is a whole number from 1. For example: -e {name}={example}",
+                variable=name,
+            )
+    pattern = values.get("mcp_verify_expect")
+    if pattern and not values.get("mcp_verify_tool", True):
+        raise McpError(
+            "mcp_verify_expect is set but mcp_verify_tool is empty, so there is no text to compare. Name the tool: "
+            "-e mcp_verify_tool=...",
+            variable="mcp_verify_expect",
+        )
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise McpError(
+            f"mcp_verify_expect is {pattern!r}: allowed is a regular expression ({error}). For example: "
+            "-e 'mcp_verify_expect=\"documents\"'",
+            variable="mcp_verify_expect",
+        ) from error
+
+
+def check_secret_rotation_days(days: int) -> None:
+    """:raises McpError: neither EventBridge nor Secrets Manager could keep that schedule, or it is no rotation"""
+    if days and not 7 <= days <= 365:
+        raise McpError(
+            f"mcp_secret_rotation_days is {days}: allowed are 7 to 365 days, and 0 for no rotation by itself. "
+            "For example: -e mcp_secret_rotation_days=90",
+            variable="mcp_secret_rotation_days",
         )
 
 

@@ -19,6 +19,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     package_tree,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lock_renewal import LOCK_OPTION, lock_kept
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import (
     Bucket,
     BucketMissing,
@@ -39,6 +40,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "bucket_owner": {"type": "str"},
     "max_bytes": {"type": "int", "default": 262144000},
     "check_environment": {"type": "dict", "default": {}},
+    "lock": LOCK_OPTION,
     "state": {"type": "str", "choices": ["present", "uploaded"], "default": "present"},
 }
 SPEC_OPTIONS: dict[str, t.Any] = {"required_if": [("state", "uploaded", ("bucket",))]}
@@ -73,8 +75,15 @@ def identify(params: dict[str, t.Any]) -> tuple[Release, package_source.Source]:
 
 def packages_of(bucket: Bucket, key: str, stored: Stored | None) -> dict[str, dict[str, t.Any]]:
     """Return the packages in a release.json by target."""
-    record = bucket.parse(key, stored) or {"packages": []}
-    return {package["target"]: package for package in record["packages"]}
+    record = bucket.parse(key, stored) if stored else {"packages": []}
+    try:
+        return {str(package["target"]): dict(package) for package in record["packages"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise McpError(
+            f"{bucket.url(key)} is no description of a release ({error!r}). Nothing was overwritten. Its earlier "
+            f"versions: aws s3api list-object-versions --bucket {bucket.name} --prefix {key}  To have it made again: "
+            f"aws s3 rm {bucket.url(key)}"
+        ) from error
 
 
 def recorded(bucket: Bucket | None, release: Release) -> dict[str, dict[str, t.Any]]:
@@ -164,10 +173,16 @@ def cache_folder(params: dict[str, t.Any], release: Release) -> pathlib.Path:
 
 
 def run(ctx: Context) -> dict[str, t.Any]:
-    """Make sure that a release's package for one target exists.
+    """Make sure that a release's package for one target exists, and keep the deploy lock meanwhile.
 
-    :raises McpError: an option, the source, the package index or S3 stands in the way
+    :raises McpError: an option, the source, the package index, S3 or another run stands in the way
     """
+    with lock_kept(ctx, "packaging"):
+        return ensure(ctx)
+
+
+def ensure(ctx: Context) -> dict[str, t.Any]:
+    """Return the package of a release for one target; find, build and upload it as need be."""
     params = ctx.params
     release, source = identify(params)
     target = package_target.resolve_target(params["target"], params["sandbox_python"], params["python_version"])

@@ -14,8 +14,8 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.yaml import yaml_load
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import alerts, domain_options, server_options
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import options as checks
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import server_options
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_ERRORS,
     SHARED_SESSION,
@@ -29,7 +29,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "sizes_file": {"type": "path", "required": True},
     "variables": {"type": "dict", "required": True},
 }
-LAYERS = ("foundation", "data", "edge", "app")
+LAYERS = ("foundation", "data", "edge", "app", "watch")
 # What the play itself, or the job before it in a workflow, hands on under the public prefix.
 NOT_OPTIONS = frozenset({"mcp_deployment", "mcp_deployments"})
 
@@ -69,9 +69,17 @@ def validated(ctx: Context) -> dict[str, t.Any]:
         checks.check_entrypoint(values["mcp_app_entrypoint"])
     if "mcp_report_dir" in values:
         checks.check_report_dir(values["mcp_report_dir"])
+    if "mcp_secret_rotation_days" in values:
+        checks.check_secret_rotation_days(values["mcp_secret_rotation_days"])
     if "mcp_request_timeout" in values:
         checks.check_timeout(values["mcp_request_timeout"])
+    if "mcp_maintenance_message" in values:
+        checks.check_maintenance(values["mcp_maintenance_message"], values["mcp_maintenance_retry_after"])
+    if "mcp_alert_email" in values:
+        checks.check_alert_email(values["mcp_alert_email"])
+    checks.check_release(values)
     server_options.check_server(values)
+    domain_options.check_domain(values)
     checks.check_issuer(values.get("mcp_issuer"), values.get("mcp_jwks_url"), values.get("mcp_verify_token_file"))
     return values
 
@@ -124,6 +132,7 @@ def describe_environment(ctx: Context, values: dict[str, t.Any]) -> dict[str, t.
         "state_bucket": f"mcp-{environment}-state-{identity['Account']}-{values['mcp_region']}",
         "files_bucket": f"mcp-{environment}-files-{identity['Account']}-{values['mcp_region']}",
         "stacks": stacks,
+        "alerts": alerts.listener(ctx.client, stacks["foundation"]),
     }
 
 

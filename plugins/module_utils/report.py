@@ -15,7 +15,9 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.alerts import alert_lines
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.drift_table import drift_lines
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
@@ -23,6 +25,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "all_hosts_directory": {"type": "path"},
     "deployment": {"type": "dict", "default": {}},
     "failure": {"type": "dict"},
+    "waiting": {"type": "list", "elements": "str", "default": []},
+    "inventory": {"type": "str", "default": "<inventory>"},
     "kept": {"type": "list", "elements": "dict", "default": []},
     "next_steps": {"type": "list", "elements": "str", "default": []},
 }
@@ -32,6 +36,7 @@ SANDBOX_NOT_AVAILABLE = (
     "gateway request validation from CloudFormation: accepted and not done by the emulator",
     "IAM: the emulator's permissions prove nothing about AWS's",
     "the Lambda runtime: the emulator runs this machine's Python, on this machine's processor",
+    "alarms and traces: accepted, but the emulator measures nothing of API, table and CDN and traces nothing",
     "prices and bills: the emulator has none",
 )
 HANDED_ON = ("phase", "environment", "sandbox", "region", "account", "run_id", "started_at")
@@ -88,11 +93,25 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
         "degraded": release.get("degraded", []),
     }
     report["stacks"] = stacks
-    report.update({key: deployment[key] for key in ("removed", "backups") if deployment.get(key)})
-    report["changed"] = any(stack["changed"] for stack in stacks) or "removed" in report
+    report.update({key: deployment[key] for key in ("plan", "drift") if key in deployment})
+    if report.get("plan", {}).get("id"):
+        command = f"ansible-playbook deploy.yml -i {params['inventory']} -e mcp_plan={report['plan']['id']}"
+        report["plan"] = {**report["plan"], "command": command}
+    report.update({key: deployment[key] for key in ("removed", "backups", "flips", "fields") if deployment.get(key)})
+    report.update(
+        {key: deployment[key] for key in ("overrides", "undo_id", "diverted", "releases") if key in deployment}
+    )
+    report.update({key: deployment[key] for key in ("domain", "dns_records", "tls_floor") if deployment.get(key)})
+    report["alerts"] = alert_lines(deployment)
+    if report.get("undo_id"):
+        inventory = params["inventory"]
+        report["undo"] = f"ansible-playbook playbooks/undo.yml -i {inventory} -e mcp_undo={report['undo_id']}"
+    report["changed"] = any(stack["changed"] for stack in stacks) or "removed" in report or "flips" in report
     report["health"] = deployment.get("health", [])
     report["duration_s"] = seconds_since(deployment["started_at"]) if "started_at" in deployment else None
     report["not_available"] = list(SANDBOX_NOT_AVAILABLE) if deployment.get("sandbox") else []
+    if params["waiting"]:
+        report["waiting"] = params["waiting"]
     if params["kept"]:
         report["kept"] = params["kept"]
     if params["failure"]:
@@ -108,8 +127,12 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
     place = "the emulated AWS on this machine" if report.get("sandbox") else f"AWS {report.get('region')}"
     lines = [f"{where} on {place}, {report['duration_s']} s"]
     changed = [stack["name"] for stack in report["stacks"] if stack["planned" if check_mode else "changed"]]
+    changed += [f"{flip['what']} {flip['target']}" for flip in report.get("flips", [])]
     changed += [f"{item} removed" for item in report.get("removed", [])]
     lines.append(("would change: " if check_mode else "changed:   ") + (", ".join(changed) if changed else "nothing"))
+    lines += [field_line(item) for item in report.get("fields", [])]
+    lines += plan_lines(report["plan"]) if "plan" in report else []
+    lines += drift_lines(report["drift"]) if "drift" in report else []
     lines += [f"backup:    {item['resource']} -> {item['target']}" for item in report.get("backups", [])]
     for label, key in (("endpoint", "endpoint"), ("health", "health_url")):
         if report.get(key):
@@ -124,10 +147,78 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
     if report.get("token_file") and os.path.exists(report["token_file"]):
         lines.append(f"token:     {report['token_file']} (another one: playbooks/token.yml)")
         lines += client_snippet(report)
+    lines += address_lines(report) if report.get("endpoint") else []
+    lines += report["alerts"] if report.get("endpoint") else []
+    lines += state_lines(report)
     lines += [f"kept:      {item['resource']} ({item['bills']})" for item in report.get("kept", [])]
     lines += [f"stand-in:  {item}" for item in report["not_available"]]
     lines += [f"next:      {step}" for step in next_steps]
     return lines if check_mode else [*lines, f"report:    {path}"]
+
+
+def address_lines(report: dict[str, t.Any]) -> list[str]:
+    """Say which records a domain still needs, and what callers may use as long as there is none."""
+    records = report.get("dns_records", [])
+    lines = [f"dns:       add {record['name']} {record['type']} {record['value']}" for record in records]
+    if any(record["type"] == "CNAME" and record["name"].count(".") == 1 for record in records):
+        lines.append("dns:       a name without a part before it takes no CNAME: add an ALIAS or ANAME of that target")
+    if report.get("tls_floor") == "TLSv1":
+        lines.append("tls:       the CDN's own name also takes TLS 1.0 and 1.1; with mcp_domain the floor is TLS 1.2")
+    return lines
+
+
+def field_line(item: dict[str, t.Any]) -> str:
+    """Say where a field of traffic was and is, also where it stays."""
+    moved = f"{item['before']} -> {item['after']}" if item["before"] != item["after"] else f"{item['after']}, as it was"
+    return f"{'  ' + item['field'] + ':':<23}{moved}"
+
+
+def override_line(item: dict[str, t.Any]) -> str:
+    """Say what is in force instead of what the stacks say, since when and by whom."""
+    by = " ".join(str(item[key]) for key in ("since", "who") if item.get(key))
+    return f"override:  {item['field']} is {item['actual']} instead of {item['stack']}" + (f" ({by})" if by else "")
+
+
+def plan_lines(plan: dict[str, t.Any]) -> list[str]:
+    """Return a plan's rows and, where it was saved, its id."""
+    lines = []
+    for layer in plan["layers"].values():
+        lines.append(f"  stack {layer['name']}: {len(layer['rows'])} to change")
+        lines += [f"    {row}" for row in layer["rows"]]
+    lines.append(f"plan:      {plan['id'] or 'not saved in check mode'}")
+    return [*lines, *([f"execute:   {plan['command']}"] if plan.get("command") else [])]
+
+
+def state_lines(report: dict[str, t.Any]) -> list[str]:
+    """Say what is in force beside the stacks, how to undo what this run flipped, and what is not recorded yet."""
+    lines = [override_line(item) for item in report.get("overrides") or []]
+    if report.get("diverted"):
+        lines.insert(0, "DIVERTED:  every call gets the maintenance answer; to end it: playbooks/undivert.yml")
+    lines += [release_line(item) for item in report.get("releases") or []]
+    lines += [f"undo:      {report['undo']}"] if report.get("undo") else []
+    if report.get("waiting"):
+        folders = ", ".join(sorted({str(Path(file).parent) for file in report["waiting"]}))
+        count = len(report["waiting"])
+        lines.append(f"waiting:   {count} files for the state bucket in {folders}; a later run uploads them")
+    return lines
+
+
+def release_mark(item: dict[str, t.Any]) -> str:
+    """Say where a release is, if it is anywhere: an alias may have been moved beside the stack."""
+    if item["live"]:
+        return "  <- live now" if item["in_stack"] else "  <- live now, by an override"
+    return "  <- in the stack, not live" if item["in_stack"] else ""
+
+
+def release_line(item: dict[str, t.Any]) -> str:
+    """Say in one line which release it is, when, whose, how it ended and where it is."""
+    versions = f"server {item['versions'].get('server')}, authorizer {item['versions'].get('authorizer')}"
+    back = " (rollback)" if item.get("rolled_back_from") else ""
+    why = f": {item['reason']}" if item.get("reason") else ""
+    return (
+        f"{'*' if item['live'] else ' '} {item['id']}  {item['time'][:19]}  {item['who']}  {item['outcome']}{back}  "
+        f"release {item['release']}  {versions}{release_mark(item)}{why}"
+    )
 
 
 def client_snippet(report: dict[str, t.Any]) -> list[str]:
@@ -160,6 +251,8 @@ def run(ctx: Context) -> dict[str, t.Any]:
                     f"mcp_report_dir: {path} cannot be written: {error}. Choose another folder: -e mcp_report_dir=..."
                 ) from error
     if failure:
+        for line in state_lines(report):
+            ctx.progress(line)
         raise McpError(f"{failure.get('msg')}", failed_task=failure.get("task"), report=str(path))
     for line in summary(report, ctx.params["next_steps"], path, ctx.check_mode):
         ctx.progress(line)

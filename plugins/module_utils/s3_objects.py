@@ -19,7 +19,22 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 
 MISSING_KEY = ("NoSuchKey", "404", "NotFound")
 CONDITION_FAILED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
-NO_ANSWER = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError")
+NO_ANSWER = (
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ReadTimeoutError",
+    "ProxyConnectionError",
+    "HTTPClientError",
+    "IncompleteReadError",
+    "ResponseStreamingError",
+    "ResponseParserError",
+)
+THROTTLES = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
+DENIED = ("AccessDenied", "403", "AllAccessDisabled")
+# botocore repeats a request, but not an answer that breaks off while its body is read.
+BROKEN_OFF = ("IncompleteReadError", "ResponseStreamingError")
+READ_ATTEMPTS = 5
 
 
 class BucketMissing(McpError):
@@ -27,7 +42,11 @@ class BucketMissing(McpError):
 
 
 class NoAnswer(McpError):
-    """AWS could not be reached, or answers with 5xx."""
+    """AWS could not be reached, answers with 5xx, or throttles without end."""
+
+
+class Denied(McpError):
+    """AWS knows these credentials and does not allow them this."""
 
 
 def explain(error: Exception, verb: str, url: str, owner: str | None = None) -> McpError:
@@ -36,19 +55,20 @@ def explain(error: Exception, verb: str, url: str, owner: str | None = None) -> 
     :param owner: account whose bucket was asked for
     """
     code = error_code(error)
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = (getattr(error, "response", None) or {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     facts = {"error_code": code or type(error).__name__, "url": url}
     if code == "NoSuchBucket":
         return BucketMissing(f"The bucket of {url} does not exist. It is part of the foundation stack.", **facts)
     text = f"Could not {verb} {url}: {describe_aws_error(error)}"
-    if status >= 500 or type(error).__name__ in NO_ANSWER:
+    if status >= 500 or type(error).__name__ in NO_ANSWER or code in THROTTLES:
         return NoAnswer(text, **facts)
-    if code in ("AccessDenied", "403", "AllAccessDisabled"):
+    if code in DENIED:
         text += (
             ". Allow these credentials s3:GetObject, s3:PutObject and s3:DeleteObject on the bucket's objects and"
             " s3:ListBucket on the bucket; see who they are with: aws sts get-caller-identity"
         )
         text += describe_other_owner(url.split("/")[2], owner) if owner else ""
+        return Denied(text, **facts)
     return McpError(text, **facts)
 
 
@@ -96,13 +116,29 @@ class Bucket:
 
     def read(self, key: str) -> Stored | None:
         """Return an object, None when it is not there."""
-        try:
-            answer = self.s3.get_object(**self.place, Key=key)
-            return Stored(answer["Body"].read(), answer["ETag"])
-        except AWS_ERRORS as error:
-            if error_code(error) in MISSING_KEY:
-                return None
-            raise self.failure(error, "read", key) from error
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            try:
+                answer = self.s3.get_object(**self.place, Key=key)
+                return Stored(answer["Body"].read(), answer["ETag"])
+            except AWS_ERRORS as error:
+                if error_code(error) in MISSING_KEY:
+                    return None
+                if type(error).__name__ not in BROKEN_OFF or attempt == READ_ATTEMPTS:
+                    raise self.failure(error, "read", key) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def pages(self, prefix: str, size: int) -> t.Iterator[list[str]]:
+        """Yield the keys under a prefix in their order, at most ``size`` (1 to 1000) at a time."""
+        more: dict[str, str] = {}
+        while True:
+            try:
+                page = self.s3.list_objects_v2(**self.place, Prefix=prefix, MaxKeys=size, **more)
+            except AWS_ERRORS as error:
+                raise self.failure(error, "list", prefix) from error
+            yield [item["Key"] for item in page.get("Contents", [])]
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def write(self, key: str, body: bytes | t.IO[bytes], **options: str) -> str | None:
         """Write an object and return its ETag; None when the condition in ``options`` does not hold."""

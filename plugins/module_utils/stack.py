@@ -15,9 +15,6 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     Context,
     McpError,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import (
-    renew_lock,
-)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change_set import (
     BODY_LIMIT,
     NO_CHANGES,
@@ -36,7 +33,6 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change
     compare_resources,
     describe_refusal,
     fill_values,
-    make_change,
     refusals,
     render,
 )
@@ -46,36 +42,66 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_desire
     hidden_parameters,
     is_unchanged,
     outline_rows,
-    protection_rows,
     read_desired,
     readable_parameters,
     required_parameters,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_drift import (
+    detect,
+    revert,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_import import (
+    existing_resources,
+    import_resources,
+    mark_imports,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_operation import (
+    UNUSABLE,
+    continue_rollback,
+    finish,
+    is_stuck,
+    read_template,
+    updatable_stack,
+    watch,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_protection import (
+    policy_rows,
+    protection_rows,
+    set_policy,
+    set_protection,
+    switch,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_removal import (
+    delete_and_wait,
+    remove,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_source import (
+    keep_source,
+    kept_key,
+    read_source,
+    source_name,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch import (
-    LockLost,
     Stack,
-    Watch,
     find_stack,
-    first_failure,
-    latest_event_id,
-    of_stack_itself,
-    validation_failure,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
     HASH_OUTPUT,
     expand,
     known_values,
     live_resources,
-    load_template,
-    substitute,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template_references import substitute
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "default": "present", "choices": ["planned", "present", "absent"]},
+    "state": {"type": "str", "default": "present", "choices": ["planned", "present", "absent", "drift"]},
     "template": {"type": "path"},
+    "template_key": {"type": "str", "no_log": False},
+    "keep_template": {"type": "bool", "default": False},
     "literals": {"type": "dict", "default": {}},
     "parameters": {"type": "dict", "default": {}},
+    "secret_parameters": {"type": "dict", "default": {}, "no_log": False},
     "unknown_parameters": {"type": "list", "elements": "str", "default": []},
     "tags": {"type": "dict"},
     "capabilities": {
@@ -84,11 +110,19 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "default": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     },
     "termination_protection": {"type": "bool"},
+    "stack_policy": {"type": "dict"},
     "allow_replacement": {"type": "list", "elements": "str", "default": []},
     "retain_resources": {"type": "list", "elements": "str", "default": []},
     "on_failure": {"type": "str", "default": "ROLLBACK", "choices": ["ROLLBACK", "DELETE", "DO_NOTHING"]},
     "template_bucket": {"type": "str"},
     "template_prefix": {"type": "str", "default": "templates"},
+    "template_bucket_owner": {"type": "str"},
+    "rollback_alarms": {"type": "list", "elements": "str"},
+    "rollback_monitoring_minutes": {"type": "int", "default": 0},
+    "continue_rollback": {"type": "bool", "default": True},
+    "skip_resources": {"type": "list", "elements": "str", "default": []},
+    "import_existing": {"type": "bool", "default": False},
+    "revert_drift": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 3600},
     "poll_interval": {"type": "float"},
     "lock": {
@@ -103,20 +137,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
 }
 SPEC_OPTIONS: dict[str, t.Any] = {
-    "required_if": [("state", "present", ["template"]), ("state", "planned", ["template"])],
-}
-
-# What a killed or failed create, or a deletion that stopped half-way, leaves: nothing that can be updated.
-UNUSABLE = {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
-RETAINING = ("Retain", "RetainExceptOnCreate")
-STATE_NOW = {
-    "CREATE_FAILED": "what was made so far is left for a look; the next run removes it and starts again",
-    "ROLLBACK_COMPLETE": "what was made is removed again; the next run starts afresh",
-    "ROLLBACK_FAILED": "not everything could be removed again; the next run tries to",
-    "UPDATE_ROLLBACK_COMPLETE": "it is back at the version before, which keeps running",
-    "UPDATE_ROLLBACK_FAILED": "it is stuck between two versions",
-    "DELETE_COMPLETE": "what was made is removed again",
-    "DELETE_FAILED": "what could not be deleted is still there",
+    "required_if": [("state", state, ["template", "template_key"], True) for state in ("present", "planned")],
+    "mutually_exclusive": [("template", "template_key")],
 }
 
 
@@ -125,83 +147,25 @@ def run(ctx: Context) -> dict[str, t.Any]:
     begun = time.monotonic()
     if ctx.params["state"] == "absent":
         result = remove(ctx)
+    elif ctx.params["state"] == "drift":
+        result = drift(ctx)
     else:
-        desired = read_desired(ctx.params)
+        text = read_source(ctx)
+        desired, key = read_desired(ctx.params, text, source_name(ctx)), kept_key(ctx, text)
         planning = ctx.check_mode or ctx.params["state"] == "planned"
+        if not planning:
+            keep_source(ctx, text, key)
         result = plan(ctx, desired) if planning else apply(ctx, desired)
+        result["template_key"] = key
     return {**result, "duration_s": round(time.monotonic() - begun, 3)}
 
 
-# What is there
-
-
-def settled_stack(ctx: Context) -> Stack | None:
-    """Describe the stack; wait first where an operation (of a run that was killed) is still going on."""
-    client, name = ctx.client("cloudformation"), ctx.params["name"]
-    stack = find_stack(client, name)
-    if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] not in UNUSABLE:
-        ctx.progress(f"{name} is {stack['StackStatus']} by an earlier run: waiting for it")
-        watch(ctx, stack["StackId"], events=True).until_settled()
-        stack = find_stack(client, name)
-    return stack
-
-
-def updatable_stack(ctx: Context) -> Stack | None:
-    """Describe the stack for a plan or an apply.
-
-    :raises McpError: it is stuck in a failed rollback
-    """
-    stack, name = settled_stack(ctx), ctx.params["name"]
-    if stack and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
-        raise McpError(
-            f"Stack {name} is UPDATE_ROLLBACK_FAILED: {stack.get('StackStatusReason', 'no reason given')} "
-            f"Repair what it names, then type: aws cloudformation continue-update-rollback --stack-name {name}",
-            name=name,
-            status=stack["StackStatus"],
-            stack_id=stack["StackId"],
-        )
-    return stack
-
-
-def watch(ctx: Context, stack_id: str, total: int = 0, events: bool = False) -> Watch:
-    """Prepare to watch an operation.
-
-    :param events: the operation has begun already, its start is in the history
-    """
-    client = ctx.client("cloudformation")
-    return Watch(
-        client=client,
-        name=ctx.params["name"],
-        stack_id=stack_id,
-        progress=ctx.progress,
-        timeout=ctx.params["timeout"],
-        interval=ctx.params["poll_interval"],
-        total=total,
-        last_event=None if events else latest_event_id(client, stack_id),
-        renew=lock_renewer(ctx),
-    )
-
-
-def lock_renewer(ctx: Context) -> t.Callable[[], None]:
-    """Return what keeps the deploy lock's lease while we wait, a third of the lease apart."""
-    lock = ctx.params["lock"]
-    if not lock:
-        return lambda: None
-    place = [lock[name] for name in ("bucket", "key", "run_id", "lease", "owner")]
-    renewed = time.monotonic()
-
-    def renew() -> None:
-        nonlocal renewed
-        if time.monotonic() - renewed < lock["lease"] / 3:
-            return
-        if not renew_lock(ctx.client("s3"), *place):
-            raise LockLost(
-                f"Another run took the deploy lock s3://{lock['bucket']}/{lock['key']} over while this one waited for "
-                f"stack {ctx.params['name']}. This run stops here; CloudFormation carries on, and the other run waits."
-            )
-        renewed = time.monotonic()
-
-    return renew
+def drift(ctx: Context) -> dict[str, t.Any]:
+    """Look for drift, and revert it where that is asked for and offered."""
+    result = detect(ctx)
+    if not ctx.params["revert_drift"] or not result["drift"]:
+        return result
+    return {**result, **revert(ctx, result)}
 
 
 # What would change
@@ -214,13 +178,22 @@ def plan(ctx: Context, desired: Desired) -> dict[str, t.Any]:
     unknown = ctx.params["unknown_parameters"]
     if stack and usable and not unknown and is_unchanged(stack, desired):
         source, rows = "unchanged", []
-    elif unknown or not usable:
+    elif unknown or not usable or is_stuck(stack):
         source, rows = "local", plan_locally(ctx, desired, stack if usable else None)
     else:
         source, rows = "change_set", plan_by_change_set(ctx, desired, t.cast(Stack, stack))
-    rows = rows + protection_rows(stack if usable else None, desired)
+    rows = rows if usable else mark_imports(rows, existing_resources(ctx, desired))
+    there = stack if usable else None
+    rows = recovery_rows(stack) + rows + policy_rows(ctx, there) + protection_rows(there, desired)
     guard(desired.name, rows, ctx.params["allow_replacement"])
     return report(ctx, desired, stack, rows, source)
+
+
+def recovery_rows(stack: Stack | None) -> list[Change]:
+    """Return a row where a rollback that failed is continued first."""
+    if stack is None or not is_stuck(stack):
+        return []
+    return [switch(stack["StackName"], "Rollback", "UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_COMPLETE")]
 
 
 def plan_by_change_set(ctx: Context, desired: Desired, stack: Stack) -> list[Change]:
@@ -258,12 +231,6 @@ def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Ch
     return compare_resources(substitute(before, current), substitute(after, values), unknown)
 
 
-def read_template(client: t.Any, stack_id: str, stage: str, **more: t.Any) -> dict[str, t.Any]:
-    """Return the template of a stack (or of its change set) as data."""
-    body = client.get_template(StackName=stack_id, TemplateStage=stage, **more)["TemplateBody"]
-    return body if isinstance(body, dict) else load_template(body, stack_id)
-
-
 def explain(client: t.Any, desired: Desired, stack: Stack, change_set: ChangeSet) -> list[Change]:
     """Return the change set's rows; add what the endpoint left out, and what no resource shows."""
     rows = change_set.rows
@@ -293,28 +260,44 @@ def guard(name: str, rows: list[Change], allowed: list[str]) -> None:
 
 def apply(ctx: Context, desired: Desired) -> dict[str, t.Any]:
     """Create or update the stack by exactly the change set that was looked at."""
-    stack = updatable_stack(ctx)
-    if stack and stack["StackStatus"] in UNUSABLE:
-        ctx.progress(f"{desired.name} is {stack['StackStatus']}: removing it to start afresh")
-        delete_and_wait(ctx, stack)
-        stack = None
-    created = stack is None
-    rows: list[Change] = []
-    source = "unchanged"
+    stack, rows = recover(ctx, updatable_stack(ctx))
+    if stack is None and ctx.params["import_existing"]:
+        stack, rows = import_resources(ctx, desired)
+    created, source = stack is None, "unchanged"
+    policy = policy_rows(ctx, stack)
     if stack is None or not is_unchanged(stack, desired):
         source = "change_set"
-        rows = update_by_change_set(ctx, desired, stack)
+        imported = {row["logical_id"] for row in rows if row["action"] == "import"}
+        updated = update_by_change_set(ctx, desired, stack, bool(policy))
+        # The update after an import also sets its tags and its own deletion policy: part of the import.
+        rows = rows + [row for row in updated if row["logical_id"] not in imported]
         stack = find_stack(ctx.client("cloudformation"), desired.name)
+    elif policy:
+        set_policy(ctx)
     switched = protection_rows(stack, desired)
+    if created and ctx.params["stack_policy"] is not None:
+        set_policy(ctx)
     if switched:
-        ctx.client("cloudformation").update_termination_protection(
-            StackName=desired.name, EnableTerminationProtection=bool(desired.protection)
-        )
-    return report(ctx, desired, stack, rows if created else rows + switched, source)
+        set_protection(ctx, desired)
+    return report(ctx, desired, stack, rows if created else rows + policy + switched, source)
 
 
-def update_by_change_set(ctx: Context, desired: Desired, stack: Stack | None) -> list[Change]:
-    """Plan, guard, execute, wait; return the rows."""
+def recover(ctx: Context, stack: Stack | None) -> tuple[Stack | None, list[Change]]:
+    """Make a stack that an earlier run left half-way one that can be updated, or none; return what was done."""
+    if stack and is_stuck(stack):
+        return continue_rollback(ctx, stack), recovery_rows(stack)
+    if stack and stack["StackStatus"] in UNUSABLE:
+        ctx.progress(f"{ctx.params['name']} is {stack['StackStatus']}: removing it to start afresh")
+        delete_and_wait(ctx, stack)
+        stack = None
+    return stack, []
+
+
+def update_by_change_set(ctx: Context, desired: Desired, stack: Stack | None, with_policy: bool) -> list[Change]:
+    """Plan, guard, execute, wait; return the rows.
+
+    :param with_policy: put the stack policy into force first, so that it holds for this update already
+    """
     client = ctx.client("cloudformation")
     if stack:
         remove_leftovers(ctx)
@@ -327,6 +310,8 @@ def update_by_change_set(ctx: Context, desired: Desired, stack: Stack | None) ->
         discard(ctx, change_set.arn, change_set.stack_id)
         body.forget()
         raise
+    if with_policy:
+        set_policy(ctx)
     label = change_set.arn.split("/")[-2]
     if not change_set.executable:
         client.delete_change_set(ChangeSetName=change_set.arn)
@@ -363,123 +348,6 @@ def update_outline(ctx: Context, desired: Desired, stack: Stack, body: Body) -> 
     return True
 
 
-def finish(operation: Watch, good: tuple[str, ...]) -> None:
-    """Wait for the end of an operation.
-
-    :raises McpError: it did not end well; names the first failed resource and the state things are in
-    """
-    stack = operation.until_settled()
-    status = stack["StackStatus"]
-    if status in good:
-        return
-    failure = first_failure(operation.events)
-    if failure is None or of_stack_itself(failure):
-        failure = validation_failure(operation.client, StackName=operation.stack_id) or failure
-    cause = "CloudFormation gives no reason"
-    details: dict[str, t.Any] = {"name": operation.name, "status": status, "stack_id": operation.stack_id}
-    if failure:
-        reason = failure.get("ResourceStatusReason", "no reason given")
-        cause = f"{failure['LogicalResourceId']} ({failure['ResourceType']}) {failure['ResourceStatus']}: {reason}"
-        details["failed_resource"] = {
-            "logical_id": failure["LogicalResourceId"],
-            "type": failure["ResourceType"],
-            "status": failure["ResourceStatus"],
-            "reason": reason,
-        }
-    raise McpError(
-        f"Stack {operation.name}: {cause}. The stack is {status}: {next_step(operation.name, status)}", **details
-    )
-
-
-def next_step(name: str, status: str) -> str:
-    """Say what a status means and what to type."""
-    meaning = STATE_NOW.get(status, "look at its events")
-    if status == "UPDATE_ROLLBACK_FAILED":
-        return (
-            f"{meaning}. Repair the cause, then type: aws cloudformation continue-update-rollback --stack-name {name}"
-        )
-    events = f"aws cloudformation describe-stack-events --stack-name {name}"
-    return f"{meaning}. Correct the cause and run the same command again; every event: {events}"
-
-
-# Removing
-
-
-def remove(ctx: Context) -> dict[str, t.Any]:
-    """Delete the stack; say what stays on AWS."""
-    name = ctx.params["name"]
-    stack = settled_stack(ctx)
-    if stack is None:
-        return {
-            "name": name,
-            "changed": False,
-            "status": "ABSENT",
-            "changes": [],
-            "retained": [],
-            "source": "unchanged",
-        }
-    protected = bool(stack.get("EnableTerminationProtection"))
-    if protected and ctx.params["termination_protection"] is not False:
-        raise McpError(
-            f"Stack {name} is protected against deletion. If it shall go, set termination_protection: false."
-        )
-    rows, retained = deletion_rows(ctx, stack)
-    if not ctx.check_mode:
-        if protected:
-            ctx.client("cloudformation").update_termination_protection(
-                StackName=name, EnableTerminationProtection=False
-            )
-        delete_and_wait(ctx, stack, total=len(rows))
-    result: dict[str, t.Any] = {"name": name, "changed": True, "status": "ABSENT", "stack_id": stack["StackId"]}
-    if ctx.check_mode:
-        result["status"] = stack["StackStatus"]
-    if ctx.diff_mode:
-        result["diff"] = [{"prepared": render(name, rows)}]
-    return {**result, "changes": rows, "retained": retained, "source": "stack"}
-
-
-def deletion_rows(ctx: Context, stack: Stack) -> tuple[list[Change], list[dict[str, str]]]:
-    """List the stack's resources: all as rows, and those that stay on AWS with their physical ids."""
-    client = ctx.client("cloudformation")
-    if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-        return [], []
-    bodies = read_template(client, stack["StackId"], "Processed")["Resources"]
-    rows, retained = [], []
-    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"]):
-        for resource in page["StackResourceSummaries"]:
-            logical_id = resource["LogicalResourceId"]
-            if resource["ResourceStatus"] == "DELETE_COMPLETE":
-                continue
-            policy = bodies.get(logical_id, {}).get("DeletionPolicy", "")
-            policy = policy if isinstance(policy, str) else json.dumps(policy)
-            rows.append(make_change("delete", logical_id, resource["ResourceType"], policy=policy))
-            if policy in RETAINING or logical_id in ctx.params["retain_resources"]:
-                entry = {"logical_id": logical_id, "type": resource["ResourceType"], "policy": policy}
-                retained.append({**entry, "physical_id": resource.get("PhysicalResourceId", "")})
-    return rows, retained
-
-
-def delete_and_wait(ctx: Context, stack: Stack, total: int = 0) -> None:
-    """Delete a stack and wait; resources in ``retain_resources`` are left out where their deletion fails.
-
-    :raises McpError: something could not be deleted
-    """
-    client, stack_id, status = ctx.client("cloudformation"), stack["StackId"], stack["StackStatus"]
-    retain = {"RetainResources": ctx.params["retain_resources"]} if ctx.params["retain_resources"] else {}
-    if not (retain and status == "DELETE_FAILED"):
-        operation = watch(ctx, stack_id, total=total)
-        ctx.progress(f"{ctx.params['name']}: deleting")
-        client.delete_stack(StackName=stack_id)
-        # CloudFormation takes RetainResources only after a deletion has failed.
-        if not retain or operation.until_settled()["StackStatus"] != "DELETE_FAILED":
-            finish(operation, ("DELETE_COMPLETE",))
-            return
-    operation = watch(ctx, stack_id, total=total)
-    ctx.progress(f"{ctx.params['name']}: deleting, without {', '.join(ctx.params['retain_resources'])}")
-    client.delete_stack(StackName=stack_id, **retain)
-    finish(operation, ("DELETE_COMPLETE",))
-
-
 # The answer
 
 
@@ -499,8 +367,16 @@ def report(ctx: Context, desired: Desired, stack: Stack | None, rows: list[Chang
         "changes": rows,
         "source": source,
         "template_sha256": desired.template.sha256,
+        "inputs_sha256": desired.inputs_sha256,
+        "updated_at": updated_at(described),
     }
     if ctx.diff_mode and rows:
         note = "local expansion, not compared by AWS" if source == "local" else ""
         result["diff"] = [{"prepared": render(desired.name, rows, note)}]
     return result
+
+
+def updated_at(stack: Stack) -> str:
+    """Return when the stack was last created or updated (ISO 8601), empty for one that does not exist."""
+    moment = stack.get("LastUpdatedTime") or stack.get("CreationTime")
+    return moment.isoformat() if moment else ""

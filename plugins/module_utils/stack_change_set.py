@@ -19,6 +19,9 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     McpError,
     error_code,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import (
+    Bucket,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_changes import (
     Change,
     from_change_set,
@@ -28,6 +31,11 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_desire
     Desired,
     current_parameters,
     required_parameters,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_secrets import with_secrets
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_source import (
+    bucket_owner,
+    source_name,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch import (
     Stack,
@@ -39,10 +47,13 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template imp
     Template,
 )
 
-# Only change sets of single runs; a saved plan has another name and stays.
+# What runs make for themselves; somebody else's change sets stay.
 CHANGE_SET_PREFIX = "mcp-run-"
 
 BODY_LIMIT = 51_200
+# What CloudFormation takes of rollback triggers.
+MOST_ALARMS = 5
+LONGEST_MONITORING = 180
 
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -71,7 +82,7 @@ def refused_by_cloudformation(ctx: Context) -> t.Iterator[None]:
         if error_code(error) not in ("ValidationError", "InsufficientCapabilitiesException"):
             raise
         raise McpError(
-            f"CloudFormation refuses stack {ctx.params['name']} from {ctx.params['template']}: {error}. "
+            f"CloudFormation refuses stack {ctx.params['name']} from {source_name(ctx)}: {error}. "
             "Nothing was changed. Correct it and look again with --check --diff."
         ) from error
 
@@ -92,27 +103,26 @@ class Body:
         data = self._template.body.encode("utf-8")
         if len(data) <= BODY_LIMIT:
             return {"TemplateBody": self._template.body}
-        bucket = self._ctx.params["template_bucket"]
-        if not bucket:
+        name = self._ctx.params["template_bucket"]
+        if not name:
             raise McpError(
-                f"template: {self._ctx.params['template']} has {len(data):,} bytes minified; CloudFormation takes "
+                f"template: {source_name(self._ctx)} has {len(data):,} bytes minified; CloudFormation takes "
                 f"{BODY_LIMIT:,} in a request. Name a bucket for it in template_bucket."
             )
         key = f"{self._ctx.params['template_prefix'].strip('/')}/{hashlib.sha256(data).hexdigest()}.json"
-        self._upload(bucket, key, data)
+        self._upload(Bucket(self._ctx.client("s3"), name, bucket_owner(self._ctx)), key, data)
         region = self._ctx.client("cloudformation").meta.region_name
-        return {"TemplateURL": f"https://s3.{region}.amazonaws.com/{bucket}/{key}"}
+        return {"TemplateURL": f"https://s3.{region}.amazonaws.com/{name}/{key}"}
 
-    def _upload(self, bucket: str, key: str, data: bytes) -> None:
-        s3 = self._ctx.client("s3")
+    def _upload(self, bucket: Bucket, key: str, data: bytes) -> None:
+        if bucket.size(key) is not None:
+            return
         try:
-            s3.head_object(Bucket=bucket, Key=key)
+            answer = bucket.s3.put_object(**bucket.place, Key=key, Body=data, ContentType="application/json")
         except AWS_ERRORS as error:
-            if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
-                raise
-            answer = s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")
-            version = {"VersionId": answer["VersionId"]} if answer.get("VersionId") else {}
-            self._uploaded = {"Bucket": bucket, "Key": key, **version}
+            raise bucket.failure(error, "write", key) from error
+        version = {"VersionId": answer["VersionId"]} if answer.get("VersionId") else {}
+        self._uploaded = {**bucket.place, "Key": key, **version}
 
     def forget(self) -> None:
         """Remove what was put into the bucket for a look only."""
@@ -138,12 +148,28 @@ def stack_request(ctx: Context, desired: Desired, stack: Stack | None, body: Bod
     request: dict[str, t.Any] = {
         "StackName": desired.name,
         "Capabilities": ctx.params["capabilities"],
-        "Parameters": request_parameters(desired, stack),
+        "Parameters": with_secrets(ctx, desired.template, request_parameters(desired, stack)),
         **body.request(),
     }
     if desired.tags is not None:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(desired.tags.items())]
+    if ctx.params["rollback_alarms"] is not None:
+        request["RollbackConfiguration"] = rollback_configuration(ctx)
     return request
+
+
+def rollback_configuration(ctx: Context) -> dict[str, t.Any]:
+    """Return what shall make CloudFormation roll an operation back by itself.
+
+    :raises McpError: more alarms or minutes than CloudFormation takes
+    """
+    alarms, minutes = ctx.params["rollback_alarms"], ctx.params["rollback_monitoring_minutes"]
+    if len(alarms) > MOST_ALARMS:
+        raise McpError(f"rollback_alarms: {len(alarms)} alarms are given: allowed are up to {MOST_ALARMS}.")
+    if not 0 <= minutes <= LONGEST_MONITORING:
+        raise McpError(f"rollback_monitoring_minutes is {minutes}: allowed are 0 to {LONGEST_MONITORING}.")
+    triggers = [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in alarms]
+    return {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": minutes}
 
 
 def create_change_set(ctx: Context, desired: Desired, stack: Stack | None, body: Body) -> ChangeSet:
@@ -159,8 +185,20 @@ def create_change_set(ctx: Context, desired: Desired, stack: Stack | None, body:
     if stack is None:
         request["OnStackFailure"] = ctx.params["on_failure"]
     with refused_by_cloudformation(ctx):
-        created = client.create_change_set(**request)
+        created = create_once(client, request)
     return described_change_set(ctx, created["Id"], created["StackId"])
+
+
+def create_once(client: t.Any, request: dict[str, t.Any]) -> dict[str, str]:
+    """Create a change set; one of its name is this one: the answer to an earlier attempt was lost."""
+    try:
+        created: dict[str, str] = client.create_change_set(**request)
+    except AWS_ERRORS as error:
+        if error_code(error) != "AlreadyExistsException":
+            raise
+        found = client.describe_change_set(StackName=request["StackName"], ChangeSetName=request["ChangeSetName"])
+        return {"Id": found["ChangeSetId"], "StackId": found["StackId"]}
+    return created
 
 
 def described_change_set(ctx: Context, arn: str, stack_id: str) -> ChangeSet:
@@ -187,7 +225,7 @@ def described_change_set(ctx: Context, arn: str, stack_id: str) -> ChangeSet:
         reason += f" {invalid['LogicalResourceId']}: {invalid['ResourceStatusReason']}." if invalid else ""
         discard(ctx, arn, stack_id)
         raise McpError(
-            f"CloudFormation cannot plan stack {ctx.params['name']} from {ctx.params['template']}: {reason} "
+            f"CloudFormation cannot plan stack {ctx.params['name']} from {source_name(ctx)}: {reason} "
             "Nothing was changed. Correct it and look again with --check --diff."
         )
     changes = list(answer.get("Changes", []))

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import Json, canonical, references
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template_references import (
+    Json,
+    canonical,
+    references,
+)
 
 # What holds data or secrets that a new resource of the same kind would not have.
 STATEFUL_TYPES = {

@@ -24,10 +24,11 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
     HASH_OUTPUT,
     Template,
-    build_template,
     known_values,
     live_resources,
     parameter_text,
+    prepare_template,
+    sha256_of,
     unknown_name,
 )
 
@@ -39,6 +40,7 @@ class Desired:
     :param parameters: text values; None keeps the stack's current value
     :param tags: None leaves the tags as they are
     :param protection: termination protection; None leaves it as it is
+    :param source: what to call the template in messages
     """
 
     name: str
@@ -46,14 +48,20 @@ class Desired:
     parameters: dict[str, str | None]
     tags: dict[str, str] | None
     protection: bool | None
+    source: str
+
+    @property
+    def inputs_sha256(self) -> str:
+        """Hash of what is given beside the template."""
+        return sha256_of({"parameters": self.parameters, "tags": self.tags, "protection": self.protection})
 
 
-def read_desired(params: dict[str, t.Any]) -> Desired:
-    """Build what is wanted from the options.
+def read_desired(params: dict[str, t.Any], text: str, source: str) -> Desired:
+    """Build what is wanted from the options and the template's text.
 
     :raises McpError: a parameter that the template does not have
     """
-    template = build_template(params["template"], params["literals"])
+    template = prepare_template(text, source, params["literals"])
     for option in ("parameters", "unknown_parameters"):
         for name in params[option]:
             if name not in template.parameters:
@@ -66,6 +74,7 @@ def read_desired(params: dict[str, t.Any]) -> Desired:
         parameters=values,
         tags=None if tags is None else {key: parameter_text(value) for key, value in tags.items()},
         protection=params["termination_protection"],
+        source=source,
     )
 
 
@@ -146,12 +155,3 @@ def live_outputs(desired: Desired) -> dict[str, t.Any]:
     """Return the outputs whose condition holds or is not known."""
     document = {**desired.template.document, "Resources": desired.template.document.get("Outputs", {})}
     return live_resources(document, known_values(desired.template, desired.parameters))
-
-
-def protection_rows(stack: Stack | None, desired: Desired) -> list[Change]:
-    """Return a row where termination protection is to be switched."""
-    before = bool(stack and stack.get("EnableTerminationProtection"))
-    if stack is None or desired.protection is None or desired.protection == before:
-        return []
-    detail = make_detail("TerminationProtection", before, desired.protection)
-    return [make_change("update", desired.name, STACK_TYPE, scope=["TerminationProtection"], details=[detail])]

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS, McpError, error_code
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import LockLost
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
@@ -55,7 +56,7 @@ def is_missing(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Say whether asking again may help."""
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = (getattr(error, "response", None) or {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return type(error).__name__ in TRANSIENT_ERRORS or error_code(error) in THROTTLES or status >= 500
 
 
@@ -128,10 +129,6 @@ def count_done(events: list[Event]) -> int:
     """Return how many resources have reached the end of what was to be done with them."""
     latest = {event["LogicalResourceId"]: event["ResourceStatus"] for event in events if not of_stack_itself(event)}
     return sum(1 for status in latest.values() if status.endswith(("_COMPLETE", "_SKIPPED")))
-
-
-class LockLost(McpError):
-    """Somebody else holds the deploy lock now."""
 
 
 @dataclass

@@ -86,6 +86,21 @@ options:
       arguments:
         description: Arguments of O(probes[].tool).
         type: dict
+      expect:
+        description: Regular expression that has to be found in the text of the result of O(probes[].tool).
+        type: str
+      refuse_leaks:
+        description:
+          - Whether an answer that contains a Python traceback, a private key, an AWS access key, a bearer token, a JWT
+            or the very token it was called with is C(critical). The evidence names which, and never repeats it.
+          - Found by pattern; not for O(probes[].kind=http).
+        type: bool
+        default: false
+      method:
+        description: What O(probes[].kind=http) sends; V(POST) with an empty JSON object as its body.
+        type: str
+        choices: [GET, POST, DELETE]
+        default: GET
       expect_status:
         description: HTTP status that O(probes[].kind=http) expects.
         type: int

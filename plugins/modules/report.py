@@ -35,6 +35,15 @@ options:
   failure:
     description: The failed task's name as C(task) and its message as C(msg).
     type: dict
+  waiting:
+    description: Files that the state bucket has not taken yet.
+    type: list
+    elements: str
+    default: []
+  inventory:
+    description: What follows C(-i) in the commands that are shown.
+    type: str
+    default: <inventory>
   kept:
     description: What a destroy left, each with C(resource) and C(bills).
     type: list

@@ -22,7 +22,8 @@ description:
     C(McpTemplateSha256). Drift is not looked for.
   - A C(resolve:secretsmanager) reference does not prevent this, as CloudFormation compares its text only.
   - Recovers from a run that was killed; waits for an operation that is still going on, removes change sets that were
-    not executed, and removes a stack whose first creation did not succeed before it creates it again.
+    not executed, removes a stack whose first creation did not succeed before it creates it again, and continues a
+    rollback that got stuck.
   - An action plugin of the same name runs the same code inside C(ansible-playbook), where it also shows progress.
 options:
   name:
@@ -34,8 +35,10 @@ options:
       - V(present) creates or updates the stack. In check mode it does the same as V(planned).
       - V(planned) says what V(present) would do.
       - V(absent) deletes the stack.
+      - V(drift) compares the stack's resources with its template and parameters, as CloudFormation offers it.
+        Found drift is no failure.
     type: str
-    choices: [planned, present, absent]
+    choices: [planned, present, absent, drift]
     default: present
   template:
     description:
@@ -44,8 +47,20 @@ options:
         those resources appended to its own logical id, and every reference follows. It also depends on those of them
         that are gateway methods and gateway responses, because a deployment takes a picture of what is there.
         Values that come as stack parameters are not part of that hash, values in O(literals) are.
-      - Required unless O(state=absent).
+      - O(state=present) and O(state=planned) need it or O(template_key).
     type: path
+  template_key:
+    description:
+      - Key in O(template_bucket) of a source text that O(keep_template) put there. It is used instead of a file.
+      - The text has to have the hash that is in its key.
+    type: str
+  keep_template:
+    description:
+      - Whether to put the template's source text into O(template_bucket), under the hash of the text, so that this
+        version of the stack can be made again from RV(template_key) and the same O(literals).
+      - Not in a plan, and not twice.
+    type: bool
+    default: false
   literals:
     description:
       - Values that are written into the template in the place of its parameters of these names.
@@ -56,6 +71,13 @@ options:
     description:
       - Values of the template's parameters. Booleans become V(true) and V(false), lists are joined by commas.
       - A parameter that is missing here, or null, keeps the value it has in the existing stack, else its default.
+    type: dict
+    default: {}
+  secret_parameters:
+    description:
+      - "Parameters with C(NoEcho) whose values are read from SSM when a change set is asked for, and by nobody else, as
+        C({name: {ssm_parameter: /path, field: key of a JSON document}})."
+      - Another value there is no reason for an update; give its version in O(parameters).
     type: dict
     default: {}
   unknown_parameters:
@@ -81,6 +103,11 @@ options:
       - Whether the stack is protected against deletion. Without it the protection stays as it is.
       - A protected stack is only deleted when this is V(false).
     type: bool
+  stack_policy:
+    description:
+      - Which updates CloudFormation refuses, whoever asks for them. Without it the policy stays as it is.
+      - It is put into force before the update. An emulator may keep it and not enforce it.
+    type: dict
   allow_replacement:
     description: Logical ids of resources holding data that may be replaced or leave the stack.
     type: list
@@ -97,12 +124,57 @@ options:
     choices: [ROLLBACK, DELETE, DO_NOTHING]
     default: ROLLBACK
   template_bucket:
-    description: Bucket for templates that are longer than 51,200 bytes once minified.
+    description: Bucket for templates that are longer than 51,200 bytes once minified, and for source texts.
     type: str
   template_prefix:
     description: Where in O(template_bucket) they lie.
     type: str
     default: templates
+  template_bucket_owner:
+    description:
+      - Account that has to own O(template_bucket) and the buckets of O(import_existing), whose names anybody could have
+        taken. Without it that of O(lock), else any.
+    type: str
+  rollback_alarms:
+    description:
+      - ARNs of up to five CloudWatch alarms; when one of them goes off, CloudFormation rolls the operation back.
+      - CloudFormation keeps them for later updates. An empty list removes them, without this option they stay.
+      - A change of them alone is no reason for an update.
+    type: list
+    elements: str
+  rollback_monitoring_minutes:
+    description: Minutes, up to 180, for which the alarms are watched after all resources are made.
+    type: int
+    default: 0
+  continue_rollback:
+    description:
+      - Whether to continue, once, a rollback that failed (C(UPDATE_ROLLBACK_FAILED)) before the update.
+      - Without it such a stack is an error.
+    type: bool
+    default: true
+  skip_resources:
+    description:
+      - Logical ids that the continued rollback leaves as they are, because they cannot be repaired.
+      - CloudFormation then takes them for rolled back.
+    type: list
+    elements: str
+    default: []
+  import_existing:
+    description:
+      - Whether a new stack takes over retained tables, buckets and secrets of the template that exist already, such as
+        those of a stack that was deleted. Without it they make the creation fail.
+      - They are imported first, an update then makes the rest. Properties that differ on AWS from the template stay as
+        they are, look for them with O(state=drift).
+      - Only resources whose C(DeletionPolicy) is C(Retain) or C(RetainExceptOnCreate) and whose name follows from the
+        parameters.
+    type: bool
+    default: false
+  revert_drift:
+    description:
+      - With O(state=drift), brings what drifted back to the stack's own template and parameters.
+      - Done by CloudFormation's drift-aware change sets. Where the endpoint has none, RV(not_available) says so.
+    type: bool
+    default: false
   timeout:
     description: Seconds to wait for CloudFormation. It carries on after that, and the next run waits again.
     type: int
@@ -175,6 +247,25 @@ EXAMPLES = r"""
     template: templates/data.yaml
     allow_replacement: [Table]
 
+- name: Make the version of last week again
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-app
+    template_bucket: mcp-production-state-123456789012-us-east-1
+    template_key: templates/source-5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef.yaml
+    literals:
+      CodeKey: packages/0a1b2c.zip
+
+- name: Make a stack again whose table and bucket live on
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-data
+    template: templates/data.yaml
+    import_existing: true
+
+- name: See what was changed by hand
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-data
+    state: drift
+
 - name: Remove a protected stack
   pratikoai.mcp_servers.stack:
     name: mcp-production-data
@@ -195,17 +286,17 @@ status:
   sample: UPDATE_COMPLETE
 stack_id:
   description: The stack's ARN, empty for one that does not exist yet.
-  returned: when the stack exists, or state is not absent
+  returned: when the stack exists, or state is present or planned
   type: str
   sample: arn:aws:cloudformation:us-east-1:123456789012:stack/mcp-production-app/1b2c3d4e
 outputs:
   description: Outputs of the stack.
-  returned: when state is not absent
+  returned: when state is present or planned
   type: dict
   sample: {ApiId: abc123}
 parameters:
   description: Parameters of the stack, without those that CloudFormation hides.
-  returned: when state is not absent
+  returned: when state is present or planned
   type: dict
   sample: {Environment: production}
 changes:
@@ -285,9 +376,88 @@ source:
   sample: change_set
 template_sha256:
   description: Hash of the template with its literals, without parameters and tags.
-  returned: when state is not absent
+  returned: when state is present or planned
   type: str
   sample: 3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+inputs_sha256:
+  description: Hash of the parameters, the tags and the termination protection that were given.
+  returned: when state is present or planned
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+template_key:
+  description: Key of the source text in the bucket, or where it would lie; empty when it is not kept.
+  returned: when state is present or planned
+  type: str
+  sample: templates/source-5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef.yaml
+updated_at:
+  description: When the stack was last created or updated, empty for one that does not exist.
+  returned: when state is present or planned
+  type: str
+  sample: "2026-11-22T21:46:34+00:00"
+drift:
+  description: Resources that were changed or deleted past CloudFormation.
+  returned: when state is drift
+  type: list
+  elements: dict
+  contains:
+    logical_id:
+      description: Logical id of the resource.
+      returned: always
+      type: str
+      sample: Table
+    physical_id:
+      description: Its name on AWS.
+      returned: always
+      type: str
+      sample: mcp-production
+    type:
+      description: Type of the resource.
+      returned: always
+      type: str
+      sample: AWS::DynamoDB::Table
+    status:
+      description: V(MODIFIED) or V(DELETED).
+      returned: always
+      type: str
+      sample: MODIFIED
+    reason:
+      description: What CloudFormation says about it, mostly nothing.
+      returned: always
+      type: str
+      sample: ""
+    differences:
+      description: The properties that differ. Values that may be secret are hidden.
+      returned: always
+      type: list
+      elements: dict
+      sample: [{path: /DeletionProtectionEnabled, expected: "true", actual: "false", kind: NOT_EQUAL}]
+in_sync:
+  description: Logical ids of the resources that are as the template says.
+  returned: when state is drift
+  type: list
+  elements: str
+  sample: [Bucket]
+not_checked:
+  description: Resources that CloudFormation cannot compare, which may have drifted unseen.
+  returned: when state is drift
+  type: list
+  elements: dict
+  sample: [{logical_id: Deployment, type: "AWS::ApiGateway::Deployment", reason: no drift detection for this type}]
+reason:
+  description: What CloudFormation says when it could not look at everything.
+  returned: when state is drift
+  type: str
+  sample: ""
+reverted:
+  description: Whether the drift was reverted.
+  returned: when state is drift and there is drift to revert
+  type: bool
+  sample: true
+not_available:
+  description: Why the drift could not be reverted.
+  returned: when the endpoint does not offer it
+  type: str
+  sample: "mcp-production-data: this endpoint does not revert drift"
 retained:
   description: Resources that stay on AWS after the deletion.
   returned: when state is absent

@@ -14,8 +14,11 @@ description:
   - Reads and writes what an environment knows about itself, in its state bucket.
   - The deploy lock is the object C(lock.json), taken by a conditional put. A run that holds it can be replaced at once
     when its process on this same machine is gone, else when its lease is over.
-  - Audit lines are append-only. Each call adds one object; when the bucket is out of reach they are written to
-    O(fallback_dir) and uploaded by the next call that reaches it.
+  - Audit lines and records are append-only. Each call adds new objects and changes none. When the bucket does not
+    exist, does not answer or does not take them, they are written to O(fallback_dir), a warning says where, and the
+    next call that reaches the bucket uploads them.
+  - An object that cannot be read, or that a newer version of the collection wrote, is named with what to type; nothing
+    is overwritten or deleted.
   - Locks, audit lines and records are bookkeeping, not the environment, so RV(ignore:changed) is always V(false).
   - A bucket that does not exist is no failure (see RV(bucket_exists)). Before the bucket exists, CloudFormation's own
     refusal of a second create is the lock.
@@ -78,6 +81,28 @@ options:
       after:
         description: The value after.
         type: raw
+  add:
+    description: Records to add, each as a new object below C(records/<kind>/).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: What it records.
+        type: str
+        required: true
+        choices: [release, evidence, plan, undo, override, rotation]
+      body:
+        description: What happened, as the kind wants it. Leave secrets out.
+        type: dict
+        required: true
+  records:
+    description:
+      - Kinds of records to read, each with how many of the newest to read (V(0) for all), or with the id of the one to
+        read.
+      - Records that wait in O(fallback_dir) are among them.
+    type: dict
+    default: {}
   put:
     description: Keys and the objects to write there as JSON. One that is already there as it should be is left alone.
     type: dict
@@ -87,8 +112,17 @@ options:
     type: list
     elements: str
     default: []
+  emergency:
+    description:
+      - Whether to go on where the state cannot be read, with loud warnings, because what the run is about cannot wait.
+      - The lock is left out where nobody can tell who holds it; one that somebody holds is still respected. Records
+        that cannot be read are skipped, and where S3 does not answer only those in O(fallback_dir) are known. A record
+        that is asked for by its id has to be readable all the same.
+      - S3 is given up on within seconds instead of minutes, and asked once a run.
+    type: bool
+    default: false
   fallback_dir:
-    description: Folder for audit lines while the bucket does not exist or AWS does not answer.
+    description: Folder for audit lines and records that the bucket does not take.
     type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -124,6 +158,18 @@ EXAMPLES = r"""
       current.json: {release: 0c1d2e3f4a5b}
     lock: release
     fallback_dir: reports/production/audit
+
+- name: Record how to undo what comes next, and read the ten newest releases
+  pratikoai.mcp_servers.state:
+    bucket: mcp-production-state-123456789012-us-east-1
+    environment: production
+    run_id: 20261122T150000Z-4f2a
+    add:
+      - kind: undo
+        body: {command: divert, fields: {stage_deployment: a1b2c3}}
+    records: {release: 10}
+    fallback_dir: reports/production/audit
+  register: state
 """
 
 RETURN = r"""
@@ -178,14 +224,40 @@ audit_key:
   type: str
   returned: always
   sample: audit/2026/11/22/20261122T150000.000000Z-20261122T150000Z-4f2a-0.jsonl
+added:
+  description: Ids of the records of O(add), in the bucket or waiting on disk; none in check mode.
+  type: list
+  elements: str
+  returned: always
+  sample: [20261122-150001-1234f2]
+records:
+  description: The records of O(records) by kind, newest first.
+  type: dict
+  returned: always
+  sample:
+    undo:
+      - format: 1
+        id: 20261122-150001-1234f2
+        kind: undo
+        time: "2026-11-22T15:00:01.123Z"
+        who: ada@laptop
+        environment: production
+        run_id: 20261122T150000Z-4f2a
+        body: {command: divert, fields: {stage_deployment: a1b2c3}}
+unreadable:
+  description: Key, kind and reason of each object that was skipped because of O(emergency).
+  type: list
+  elements: dict
+  returned: always
+  sample: []
 uploaded:
-  description: Keys of audit lines that had waited on disk and were uploaded by this call.
+  description: Keys of audit lines and records that had waited on disk and were uploaded by this call.
   type: list
   elements: str
   returned: always
   sample: []
 waiting:
-  description: Files with this call's audit lines, when the bucket could not take them.
+  description: Files with audit lines and records that the bucket has not taken yet, of this call and of earlier ones.
   type: list
   elements: str
   returned: always

@@ -21,6 +21,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     Context,
     McpError,
     call_run,
+    patient,
 )
 
 display = Display()
@@ -68,7 +69,7 @@ def build_client(params: dict[str, t.Any], service: str, region: str | None, pla
         service, region_name=region or own_region, endpoint_url=endpoint_url, config=config, **connection
     )
     client.meta.events.register("before-send", ender(playbook))
-    return client
+    return patient(client)
 
 
 class InProcessAction(ActionBase):

@@ -17,7 +17,7 @@ from tests.support.environment import Environment
 
 pytestmark = pytest.mark.e2e
 
-STACKS = {f"mcp-production-{layer}" for layer in ("foundation", "data", "edge", "app")}
+STACKS = {f"mcp-production-{layer}" for layer in ("foundation", "data", "edge", "app", "watch")}
 SHAPE: dict[str, t.Any] = {
     "phase": str,
     "environment": str,

@@ -155,11 +155,12 @@ def test_destroy_leaves_foundation_data_and_edge(story: Story) -> None:
     step.run.require()
     stacks = {name for name in step.names if name.startswith("stack ")}
     assert stacks == {f"stack mcp-production-{layer}" for layer in ("foundation", "data", "edge")}
-    for kind in ("function", "api", "log group"):
+    assert story["deployed"].account["alarm"]
+    for kind in ("function", "api", "log group", "alarm"):
         assert step.account[kind] == {}
     # The signing key is gone; the limits belong to the data stack.
     assert set(step.account["parameter"]) == {"/mcp/production/limits"}
-    for kind in ("table", "secret", "distribution"):
+    for kind in ("table", "secret", "distribution", "cdn function"):
         assert step.account[kind] == story["deployed"].account[kind]
     assert step.account["bucket"][FILES] == story["deployed"].account["bucket"][FILES]
 
@@ -211,8 +212,10 @@ def test_final_backup_is_in_the_audit_trail_and_in_the_list_of_what_bills(story:
     backed_up = [json.dumps(line) for line in lines if line["what"] == "backed up"]
     assert any(arn in line for line in backed_up)
     assert any("final-backup/" in line for line in backed_up)
-    removed = {line["target"] for line in lines if line["what"] == "removed"}
-    assert {f"mcp-production-{layer}" for layer in ("app", "edge", "data")} <= removed
+    removed = [line["target"] for line in lines if line["what"] == "removed"]
+    # Nobody is woken by what is being removed, and nothing writes while it is backed up.
+    assert removed.index("mcp-production-edge") < removed.index("mcp-production-data")
+    assert {f"mcp-production-{layer}" for layer in ("app", "edge", "data", "watch")} <= set(removed)
     kept = json.dumps(step.report["kept"])
     for name in (STATE, "backup", "USD"):
         assert name in kept

@@ -19,8 +19,8 @@ import pytest
 from tests.support.checkout import ROOT, copy_project, link_collection
 from tests.support.emulated import TestSandbox
 from tests.support.gate import Gate
+from tests.support.kills import Moment, by_name, kill_at, require_unchanged, run_after_kill
 from tests.support.moments import Live, Proxy, Stop, is_alive, wait_for
-from tests.support.playbook import PlaybookRun
 from tests.support.world import World, shared_packages
 
 pytestmark = pytest.mark.e2e
@@ -77,28 +77,6 @@ def _gate_is_open(bench: Bench) -> t.Iterator[None]:
     """Let one test's failure be no other's."""
     yield
     bench.gate.forget()
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where to kill.
-
-    :param call: the call to hold; ``{e}`` stands for the environment
-    :param state: says (by assertions) that this is the state it is about
-    :param locked: the killed run holds the lock
-    """
-
-    name: str
-    call: str
-    state: t.Callable[[World], None]
-    after: tuple[str, ...] = ()
-    done: bool = False
-    locked: bool = True
-
-    def stop(self, world: World) -> Stop:
-        """Return the stop for one environment."""
-        patterns = [text.replace("{e}", world.name) for text in (self.call, *self.after)]
-        return Stop(patterns[0], tuple(patterns[1:]), self.done)
 
 
 def published_and_not_live(world: World) -> None:
@@ -208,38 +186,6 @@ UPDATE = [
     Moment("published", INVOKED, published_and_not_live),
     *ENDINGS,
 ]
-
-
-def by_name(moment: Moment) -> str:
-    """Return the name of a test."""
-    return moment.name.replace(",", "").replace(" ", "-")
-
-
-def kill_at(world: World, moment: Moment, *options: str, playbook: str = "deploy.yml") -> None:
-    """Start a run, kill it at the moment, and make sure that it was this one."""
-    stop = moment.stop(world)
-    with Proxy(stop) as proxy:
-        live = world.start(*options, playbook=playbook, env=proxy.environment)
-        try:
-            live.until(stop.reached.is_set, moment.name)
-        finally:
-            live.kill_tree()
-        moment.state(world)
-        assert (world.lock() is not None) == moment.locked
-
-
-def run_after_kill(world: World, locked: bool, *options: str, **more: t.Any) -> PlaybookRun:
-    """Run again; the lock of the dead run is taken over at once, with a message."""
-    run = world.run(*options, **more).require()
-    told = "was taken over from" in run.output and "on this machine is gone" in run.output
-    assert told == locked, run.output
-    return run
-
-
-def require_unchanged(world: World, *options: str, **more: t.Any) -> None:
-    """Run once more: there is nothing left to do."""
-    assert world.run(*options, **more).require().changed == 0
-    assert world.report()["changed"] is False
 
 
 def until_waiting(gate: Gate, request: str, live: Live) -> None:

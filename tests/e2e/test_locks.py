@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import typing as t
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,6 +117,27 @@ def lease_end(world: World) -> datetime:
     lock = world.lock()
     assert lock
     return datetime.fromisoformat(lock["lease_until"])
+
+
+def test_lease_is_renewed_while_a_package_is_built(world: World, tmp_path: Path) -> None:
+    """A name that is new makes a new release; its first build takes longer than this lease."""
+    options = ("-e", "mcp_lock_lease=3", "-e", "mcp_app_source=" + str(copied_server(world, tmp_path)))
+    live = world.start(*options, "-e", f"mcp_build_dir={tmp_path / 'packages'}")
+    try:
+        live.until(world.lock, "it holds the lock")
+        first_end = lease_end(world)
+        live.until(lambda: datetime.now(UTC) > first_end, "the first lease would have ended")
+        assert lease_end(world) > first_end
+        assert "Plan" not in live.output, "it is still packaging"
+    finally:
+        live.kill_tree()
+
+
+def copied_server(world: World, folder: Path) -> Path:
+    """Return a copy of the runtime's project, with a change that makes it another server."""
+    copy = shutil.copytree(world.project / "app", folder / "app")
+    (copy / "src" / "pratiko_mcp" / "another.py").write_text('"""Another server."""\n', encoding="utf-8")
+    return copy
 
 
 def test_lease_is_renewed_while_a_stack_takes_long(world: World, sandbox: TestSandbox, tmp_path: Path) -> None:

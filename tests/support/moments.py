@@ -27,7 +27,7 @@ from urllib.parse import unquote_plus, urlsplit
 from tests.support.playbook import PlaybookRun, parse_recap
 
 DEADLINE_S = 180.0
-CHUNK = 65536
+Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 def wait_for(condition: t.Callable[[], t.Any], what: str, deadline: float = DEADLINE_S) -> t.Any:
@@ -59,6 +59,15 @@ class Call:
         return f"{self.operation} {self.subject}".strip()
 
 
+@dataclass(frozen=True)
+class Passed:
+    """A call that was carried out; times are seconds since the epoch."""
+
+    call: Call
+    began: float
+    ended: float
+
+
 def read_call(method: str, path: str, headers: Message, body: bytes, earlier: list[Call]) -> Call:
     """Tell the operation of a request in any of AWS's protocols."""
     target, text = headers.get("X-Amz-Target"), body[:4000].decode("utf-8", "replace")
@@ -66,7 +75,8 @@ def read_call(method: str, path: str, headers: Message, body: bytes, earlier: li
     if target or not action:
         return Call(target.rpartition(".")[2] if target else f"{method} {unquote_plus(path)}")
     if action[1] == "ExecuteChangeSet":  # its name is that of the run, not of the stack
-        return Call(action[1], next(call.subject for call in reversed(earlier) if call.operation == "CreateChangeSet"))
+        created = (call.subject for call in reversed(earlier) if call.operation == "CreateChangeSet")
+        return Call(action[1], next(created, ""))
     stack = re.search(r"(?:^|&)StackName=(?:arn:[^&]*?stack/)?([\w-]+)", unquote_plus(text))
     return Call(action[1], stack[1] if stack else "")
 
@@ -108,14 +118,25 @@ class Relay(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         where = urlsplit(self.path)
         path = where.path + (f"?{where.query}" if where.query else "")
-        stop = self.server.meet(self.command, path, self.headers, body)
+        call, stop = self.server.meet(self.command, path, self.headers, body)
         if stop and not stop.done and not self.server.hold(stop):
             self.close_connection = True
             return
-        status, headers, answer = self.server.forward(where.netloc, self.command, path, dict(self.headers), body)
+        began = time.time()
+        answer = self.ask(where.netloc, path, body)
+        self.server.note(call, began)
         if stop and stop.done and not self.server.hold(stop):
             self.close_connection = True
             return
+        if answer:
+            self.send(*answer)
+
+    def ask(self, netloc: str, path: str, body: bytes) -> Answer | None:
+        """Return the answer to a request; None: the run gets none."""
+        return self.server.forward(netloc, self.command, path, dict(self.headers), body)
+
+    def send(self, status: int, headers: list[tuple[str, str]], answer: bytes) -> None:
+        """Tell the run."""
         self.send_response_only(status)
         for key, value in headers:
             if key.lower() not in ("connection", "content-length", "transfer-encoding", "keep-alive"):
@@ -136,16 +157,18 @@ class Proxy(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    relay: type[Relay] = Relay
 
     def __init__(self, *stops: Stop, to: str | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), Relay)
+        super().__init__(("127.0.0.1", 0), self.relay)
         self.stops = stops
         self.to = to
         self.calls: list[Call] = []
+        self.passed: list[Passed] = []
         self.let_go = False
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> t.Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -164,13 +187,22 @@ class Proxy(ThreadingHTTPServer):
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """A run that is killed hangs up in mid-sentence."""
 
-    def meet(self, method: str, path: str, headers: Message, body: bytes) -> Stop | None:
-        """Note a call; return the stop that it meets."""
+    def meet(self, method: str, path: str, headers: Message, body: bytes) -> tuple[Call, Stop | None]:
+        """Note a call; return it with the stop that it meets."""
         with self._lock:
             call = read_call(method, path, headers, body, self.calls)
             stop = next((stop for stop in self.stops if stop.fits(call, self.calls)), None)
             self.calls.append(call)
-            return stop
+            return call, stop
+
+    def note(self, call: Call, began: float) -> None:
+        """Note when a call was carried out."""
+        with self._lock:
+            self.passed.append(Passed(call, began, time.time()))
+
+    def last(self, pattern: str) -> Passed:
+        """Return the last call that was carried out and fits a pattern."""
+        return [one for one in self.passed if re.fullmatch(pattern, str(one.call))][-1]
 
     def hold(self, stop: Stop) -> bool:
         """Wait for the test; True: go on as if nothing was."""
@@ -178,9 +210,7 @@ class Proxy(ThreadingHTTPServer):
         stop.released.wait(DEADLINE_S)
         return self.let_go
 
-    def forward(
-        self, netloc: str, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def forward(self, netloc: str, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Ask the emulated AWS."""
         hop_by_hop = ("connection", "proxy-connection", "keep-alive", "expect", "transfer-encoding")
         kept = {key: value for key, value in headers.items() if key.lower() not in hop_by_hop}

@@ -148,6 +148,21 @@ def _distributions(make_client: MakeClient) -> dict[str, t.Any]:
     return {item["Id"]: [item["DomainName"], item["Comment"], _digest(item["Origins"])] for item in found}
 
 
+def _cdn_functions(make_client: MakeClient) -> dict[str, t.Any]:
+    found = make_client("cloudfront").list_functions(Stage="LIVE")["FunctionList"].get("Items", [])
+    return {item["Name"]: item["FunctionMetadata"]["FunctionARN"] for item in found}
+
+
+def _certificates(make_client: MakeClient) -> dict[str, t.Any]:
+    found = _pages(make_client("acm"), "list_certificates", "CertificateSummaryList")
+    return {item["CertificateArn"]: [item["DomainName"], item["Status"]] for item in found}
+
+
+def _alarms(make_client: MakeClient) -> dict[str, t.Any]:
+    found = _pages(make_client("cloudwatch"), "describe_alarms", "MetricAlarms")
+    return {item["AlarmName"]: item.get("AlarmActions") for item in found}
+
+
 def _log_groups(make_client: MakeClient) -> dict[str, t.Any]:
     found = _pages(make_client("logs"), "describe_log_groups", "logGroups")
     return {item["logGroupName"]: item.get("retentionInDays") for item in found}
@@ -182,6 +197,9 @@ READERS: dict[str, t.Callable[[MakeClient], dict[str, t.Any]]] = {
     "api": _apis,
     "gateway account": _gateway_account,
     "distribution": _distributions,
+    "cdn function": _cdn_functions,
+    "certificate": _certificates,
+    "alarm": _alarms,
     "log group": _log_groups,
     "topic": _topics,
     "role": _roles,

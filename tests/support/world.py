@@ -17,12 +17,12 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from tests.support.emulated import TestSandbox
-from tests.support.moments import Live
+from tests.support.moments import DEADLINE_S, Live
 from tests.support.playbook import PlaybookRun, start_playbook
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-LAYERS = ("foundation", "data", "edge", "app")
+LAYERS = ("foundation", "data", "edge", "app", "watch")
 CLIENTS: dict[tuple[str, str], t.Any] = {}
 INVENTORIES = ("-i", "inventories/production", "-i", "inventories/sandbox")
 
@@ -69,11 +69,11 @@ class World:
         )
         return Live(process)
 
-    def run(self, *extra: str, **options: t.Any) -> PlaybookRun:
+    def run(self, *extra: str, timeout: float = DEADLINE_S, **options: t.Any) -> PlaybookRun:
         """Run a playbook to its end."""
         live = self.start(*extra, **options)
         try:
-            return live.end()
+            return live.end(timeout)
         finally:
             live.kill_tree()
 
@@ -148,10 +148,24 @@ class World:
         pending = ("AVAILABLE", "UNAVAILABLE")
         return [item["ChangeSetName"] for item in answer["Summaries"] if item["ExecutionStatus"] in pending]
 
-    def live_version(self) -> str:
-        """Return the version of the server that takes traffic."""
-        alias = self.client("lambda").get_alias(FunctionName=f"mcp-{self.name}-server", Name="live")
-        return alias["FunctionVersion"]
+    @property
+    def token(self) -> str:
+        """The access token that the last run wrote."""
+        path = self.folder / "reports" / f"sandbox-{self.name}" / "token.json"
+        return str(json.loads(path.read_text(encoding="utf-8"))["access_token"])
+
+    def live_version(self, function: str = "server") -> str:
+        """Return the version of a function that takes traffic."""
+        alias = self.client("lambda").get_alias(FunctionName=f"mcp-{self.name}-{function}", Name="live")
+        return str(alias["FunctionVersion"])
+
+    def traffic(self) -> dict[str, str]:
+        """Return what answers: the stage's deployment by its name in the app stack, and the versions."""
+        outputs = self.outputs("app")
+        stage = self.client("apigateway").get_stage(restApiId=outputs["ApiId"], stageName="live")
+        names = {outputs[name]: name for name in ("ApiDeploymentId", "MaintenanceDeploymentId") if name in outputs}
+        versions = {function: self.live_version(function) for function in ("server", "authorizer")}
+        return {"stage": names.get(stage["deploymentId"], "another deployment"), **versions}
 
     def lock(self) -> dict[str, t.Any] | None:
         """Return the deploy lock; None where nobody holds it."""

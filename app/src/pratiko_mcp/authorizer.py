@@ -18,30 +18,44 @@ from .auth import KeysUnavailable, Token, TokenRefused, Verifier, bearer_token
 from .settings import load_authorizer_settings
 
 ORIGIN_HEADER = "x-mcp-origin"
-SECRET_TTL_SECONDS = 300
+# For so long a value is good that was revoked; a read that fails leaves it good for a little longer.
+SECRET_TTL_SECONDS = 60
+SECRET_MAX_AGE_SECONDS = 300
+SECRET_RETRY_SECONDS = 10
 
 
 class OriginSecret:
     """The value that the CDN adds to its requests; while it rotates, the values around it are good as well."""
 
-    def __init__(self, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._arn = arn
+    def __init__(self, source: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
         self._clock = clock
         self._values: tuple[str, ...] = ()
         self._read_at = 0.0
+        self._due = 0.0
 
     def matches(self, presented: str) -> bool:
         """Compare with the cached values; on a mismatch read every stage once more."""
-        if not self._values or self._clock() - self._read_at > SECRET_TTL_SECONDS:
-            self._read(("AWSCURRENT",))
+        if not self._values or self._clock() > self._due:
+            self._refresh()
         if self._is_known(presented):
             return True
         self._read(aws_secrets.STAGES)
         return self._is_known(presented)
 
+    def _refresh(self) -> None:
+        try:
+            self._read((aws_secrets.CURRENT,))
+        except Exception:  # one bad minute of the store is no reason to refuse good calls
+            if not self._values or self._clock() - self._read_at > SECRET_MAX_AGE_SECONDS:
+                raise
+            self._due = self._clock() + SECRET_RETRY_SECONDS
+            _log("error", "SECRET")
+
     def _read(self, stages: tuple[str, ...]) -> None:
-        self._values = aws_secrets.read_values(self._arn, stages)
+        self._values = aws_secrets.read_values(self._source, stages)
         self._read_at = self._clock()
+        self._due = self._read_at + SECRET_TTL_SECONDS
 
     def _is_known(self, presented: str) -> bool:
         given = presented.encode(errors="surrogatepass")

@@ -8,6 +8,7 @@ may reach another process, so a deployment gives all of them the same key.
 from __future__ import annotations
 
 import importlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,12 @@ from . import aws_secrets, restore
 from .auth import current_token
 from .settings import Settings
 
-RELOAD_INTERVAL_SECONDS = 60
+# A state that does not open makes an instance read the keys again, but not more often than this.
+RELOAD_INTERVAL_SECONDS = 10
+# After it an instance looks whether another key seals by now.
+KEY_TTL_SECONDS = 60
+
+logger = logging.getLogger("pratiko_mcp")
 
 
 def share_request_state_key(server: Any, settings: Settings) -> None:
@@ -93,6 +99,19 @@ class SecretCodec:
     def _current(self) -> Any:
         with self._lock:
             if self._codec is None:
-                self._codec = self._sdk.AESGCMRequestStateCodec(self._read())
-                self._read_at = self._clock()
+                self._load()
+            elif self._clock() - self._read_at > KEY_TTL_SECONDS:
+                self._reload()
             return self._codec
+
+    def _load(self) -> None:
+        self._codec = self._sdk.AESGCMRequestStateCodec(self._read())
+        self._read_at = self._clock()
+
+    def _reload(self) -> None:
+        """Read again; what cannot be read now leaves the keys as they are until the next time."""
+        try:
+            self._load()
+        except Exception as error:  # botocore's have no common class that is cheap to load
+            self._read_at = self._clock()
+            logger.error("The request-state keys cannot be read again: %s", type(error).__name__)

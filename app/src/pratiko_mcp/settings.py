@@ -33,7 +33,8 @@ _ENTRYPOINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_
 _PARAMETER = re.compile(r"[A-Za-z0-9_./-]{1,1011}")
 _APP_VARIABLE = re.compile(r"(?!(?:mcp|aws|lambda)_)[a-z]\w*", re.ASCII | re.IGNORECASE)
 _NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")  # what no environment can hold
-_SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+")
+_SECRET = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+|ssm:(/[A-Za-z0-9_.-]+)+")
+SECRET_ALLOWED = "the ARN of a Secrets Manager secret, or ssm: and the path of a parameter, ssm:/mcp/production/origin"
 
 
 class SettingsError(ValueError):
@@ -111,6 +112,15 @@ class AuthorizerSettings:
     origin_secret: str
 
 
+@dataclass(frozen=True)
+class RotationSettings:
+    """Configuration of the function that rotates the two secrets; no distribution before the first deploy has ended."""
+
+    origin_secret: str
+    request_state_secret: str
+    distribution_id: str | None
+
+
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the server's configuration.
 
@@ -131,7 +141,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         allowed_origins=_allowed_origins(env),
         token=load_token_settings(env, public_url) if auth == "jwt" else None,
         scopes_supported=tuple(env.get("MCP_SCOPES_SUPPORTED", "").replace(",", " ").split()),
-        request_state_secret=_secret_arn(env, "MCP_REQUEST_STATE_SECRET"),
+        request_state_secret=_secret(env, "MCP_REQUEST_STATE_SECRET"),
         request_state_key=_request_state_key(env),
         log_level=_choice(env, "MCP_LOG_LEVEL", "INFO", LOG_LEVELS),
         on_lambda=on_lambda,
@@ -153,10 +163,20 @@ def load_authorizer_settings(env: Mapping[str, str] = os.environ) -> AuthorizerS
 
     :raises SettingsError: the first variable that cannot be used
     """
-    origin_secret = _secret_arn(env, "MCP_ORIGIN_SECRET")
-    if not origin_secret:
-        raise SettingsError("MCP_ORIGIN_SECRET", None, "the ARN of a Secrets Manager secret")
+    origin_secret = _required_secret(env, "MCP_ORIGIN_SECRET")
     return AuthorizerSettings(load_token_settings(env, _public_url(env, None)), origin_secret)
+
+
+def load_rotation_settings(env: Mapping[str, str] = os.environ) -> RotationSettings:
+    """Read the configuration of the function that rotates secrets.
+
+    :raises SettingsError: the first variable that cannot be used
+    """
+    return RotationSettings(
+        origin_secret=_required_secret(env, "MCP_ORIGIN_SECRET"),
+        request_state_secret=_required_secret(env, "MCP_REQUEST_STATE_SECRET"),
+        distribution_id=env.get("MCP_DISTRIBUTION_ID") or None,
+    )
 
 
 def load_token_settings(env: Mapping[str, str], public_url: str) -> TokenSettings:
@@ -314,11 +334,19 @@ def _key_set(text: str) -> Mapping[str, Any]:
     return {"keys": keys}
 
 
-def _secret_arn(env: Mapping[str, str], name: str) -> str | None:
+def _secret(env: Mapping[str, str], name: str) -> str | None:
+    """Check where a secret is to be read."""
     value = env.get(name)
-    if value and not _SECRET_ARN.fullmatch(value):
-        raise SettingsError(name, value, "the ARN of a Secrets Manager secret", "not an ARN (value not shown)")
+    if value and not _SECRET.fullmatch(value):
+        raise SettingsError(name, value, SECRET_ALLOWED, "not an ARN (value not shown)")
     return value or None
+
+
+def _required_secret(env: Mapping[str, str], name: str) -> str:
+    value = _secret(env, name)
+    if not value:
+        raise SettingsError(name, None, SECRET_ALLOWED)
+    return value
 
 
 def _request_state_key(env: Mapping[str, str]) -> str | None:

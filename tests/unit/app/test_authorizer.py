@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 from cryptography.hazmat.primitives.asymmetric import ec
 from pratiko_mcp import aws_json
 from pratiko_mcp.auth import KeySource, KeysUnavailable, Verifier
-from pratiko_mcp.authorizer import SECRET_TTL_SECONDS, Authorizer, OriginSecret
+from pratiko_mcp.authorizer import SECRET_MAX_AGE_SECONDS, SECRET_TTL_SECONDS, Authorizer, OriginSecret
 from pratiko_mcp.settings import TokenSettings
 
 ISSUER = "https://mcp.example.com"
@@ -23,7 +23,8 @@ ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:origin-AbCdEf"
 METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:abc123/live/POST/mcp"
 KEY = ec.generate_private_key(ec.SECP256R1())
 JWKS = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "1"}]}
-STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
+# In this order they are read.
+STAGES = ("AWSPENDING", "AWSCURRENT", "AWSPREVIOUS")
 
 
 def token(**changes: Any) -> str:
@@ -121,7 +122,7 @@ def test_unauthorized_before_the_secret_is_read(bench: Bench, headers: dict[str,
 @pytest.mark.parametrize("origin", [None, "wrong", "", "\ud800"])
 def test_deny_round_the_cdn(bench: Bench, origin: str | None) -> None:
     bench.secret(AWSCURRENT="s1")
-    bench.secret(AWSCURRENT="s1", AWSPENDING=None, AWSPREVIOUS=None)
+    bench.secret(AWSPENDING=None, AWSCURRENT="s1", AWSPREVIOUS=None)
     assert bench.effect(origin) == "Deny"
     bench.stub.assert_no_pending_responses()
 
@@ -130,7 +131,7 @@ def test_wrong_origin_is_denied_after_keys_and_secret_were_read(monkeypatch: pyt
     """A release gate asks this of a new authorizer: its answer proves that both can be read."""
     bench = Bench(monkeypatch, jwks_url="https://issuer.example/keys")
     bench.secret(AWSCURRENT="s1")
-    bench.secret(AWSCURRENT="s1", AWSPENDING=None, AWSPREVIOUS=None)
+    bench.secret(AWSPENDING=None, AWSCURRENT="s1", AWSPREVIOUS=None)
     assert bench.effect("wrong", type="REQUEST") == "Deny"
     assert bench.fetched == ["https://issuer.example/keys"]
     bench.stub.assert_no_pending_responses()
@@ -181,8 +182,60 @@ def test_rotation_is_noticed_at_once(bench: Bench, stage: str) -> None:
 
 def test_values_around_a_rotation_are_all_good(bench: Bench) -> None:
     bench.secret(AWSCURRENT="s2")
-    bench.secret(AWSCURRENT="s2", AWSPENDING="s3", AWSPREVIOUS="s1")
+    bench.secret(AWSPENDING="s3", AWSCURRENT="s2", AWSPREVIOUS="s1")
     assert [bench.effect(origin) for origin in ("s1", "s2", "s3")] == ["Allow"] * 3
+
+
+def test_a_store_that_is_away_for_a_moment_refuses_no_good_call(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.secret(AWSCURRENT="s1")
+    bench.effect("s1")
+    bench.now += SECRET_TTL_SECONDS + 1
+    bench.stub.add_client_error("get_secret_value", "InternalServiceError")
+    assert [bench.effect("s1"), bench.effect("s1")] == ["Allow", "Allow"]
+    assert capsys.readouterr().out.count('"reason": "SECRET"') == 1  # the second did not even ask
+    bench.now += SECRET_MAX_AGE_SECONDS
+    bench.stub.add_client_error("get_secret_value", "InternalServiceError")
+    with pytest.raises(ClientError, match="InternalServiceError"):
+        bench.effect("s1")
+
+
+def test_an_old_value_is_refused_a_minute_after_its_rotation_has_ended(bench: Bench) -> None:
+    bench.secret(AWSCURRENT="s1")
+    bench.secret(AWSPENDING="s2", AWSCURRENT="s1", AWSPREVIOUS=None)
+    assert [bench.effect("s1"), bench.effect("s2")] == ["Allow", "Allow"]
+    bench.now += SECRET_TTL_SECONDS + 1
+    bench.secret(AWSCURRENT="s2")
+    assert bench.effect("s2") == "Allow"
+    bench.secret(AWSPENDING=None, AWSCURRENT="s2", AWSPREVIOUS=None)
+    assert bench.effect("s1") == "Deny"
+    bench.stub.assert_no_pending_responses()
+
+
+def test_a_parameter_is_read_once_for_all_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {"current": "s2", "pending": "s3", "previous": None, "versions": {"current": "v2", "pending": "v3"}}
+    asked: list[Any] = []
+
+    def call(*question: Any) -> Any:
+        asked.append(question)
+        return {"Parameter": {"Value": json.dumps(document)}}
+
+    monkeypatch.setattr(aws_json, "call", call)
+    origin = OriginSecret("ssm:/mcp/production/secrets/origin", lambda: 100.0)
+    assert [origin.matches(value) for value in ("s2", "s3", "s1", "")] == [True, True, False, False]
+    wanted = {"Name": "/mcp/production/secrets/origin", "WithDecryption": True}
+    assert asked == [("ssm", "AmazonSSM.GetParameter", wanted)] * 4  # s2; then s3, s1 and nothing make it look again
+
+
+@pytest.mark.parametrize("value", ["a secret", "[1]"])
+def test_a_parameter_that_is_no_secret_is_an_error_that_does_not_show_it(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr(aws_json, "call", lambda *_question: {"Parameter": {"Value": value}})
+    with pytest.raises(LookupError, match="/mcp/production/secrets/origin holds no secret") as failure:
+        OriginSecret("ssm:/mcp/production/secrets/origin").matches("x")
+    assert value not in str(failure.value)
 
 
 def test_json_value(bench: Bench) -> None:

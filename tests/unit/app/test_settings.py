@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 from pratiko_mcp import __main__
 from pratiko_mcp.__main__ import check_bind
-from pratiko_mcp.settings import SettingsError, is_loopback, load_authorizer_settings, load_settings
+from pratiko_mcp.settings import (
+    RotationSettings,
+    SettingsError,
+    is_loopback,
+    load_authorizer_settings,
+    load_rotation_settings,
+    load_settings,
+)
 
 KEY = {"kty": "EC", "crv": "P-256", "kid": "1", "x": "x", "y": "y"}
 JWKS = json.dumps({"keys": [KEY]})
@@ -269,3 +276,20 @@ def test_command_says_what_is_wrong_without_a_traceback() -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("MCP_AUTH is 'none'. Allowed: jwt when listening on 0.0.0.0")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("source", [ARN, "ssm:/mcp/production/secrets/origin"])
+def test_a_secret_lives_in_secrets_manager_or_in_a_parameter(source: str) -> None:
+    both = {"MCP_ORIGIN_SECRET": source, "MCP_REQUEST_STATE_SECRET": source}
+    assert load_authorizer_settings({**GOOD, **both}).origin_secret == source
+    assert load_settings({**GOOD, **both}).request_state_secret == source
+    assert load_rotation_settings({**both, "MCP_DISTRIBUTION_ID": ""}) == RotationSettings(source, source, None)
+
+
+@pytest.mark.parametrize("name", ["MCP_ORIGIN_SECRET", "MCP_REQUEST_STATE_SECRET"])
+@pytest.mark.parametrize("source", ["", "ssm:", "ssm:s3cr3t", "ssm:/s3cr3t value", "/s3cr3t"])
+def test_a_place_that_is_none_is_said_without_showing_it(name: str, source: str) -> None:
+    both = {"MCP_ORIGIN_SECRET": ARN, "MCP_REQUEST_STATE_SECRET": ARN, name: source}
+    with pytest.raises(SettingsError, match=rf"{name} is not (set|an ARN).*ssm: and the path") as failure:
+        load_rotation_settings(both)
+    assert "s3cr3t" not in str(failure.value)

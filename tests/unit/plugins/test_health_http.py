@@ -57,6 +57,20 @@ def test_a_wrong_answer_is_critical(answer: Answer, options: dict[str, t.Any], w
     assert result["next_step"] == f"curl -i {url}/health"
 
 
+@pytest.mark.parametrize(("method", "body"), [("GET", b""), ("DELETE", b""), ("POST", b"{}")])
+def test_a_refusal_that_is_expected_is_healthy_whatever_is_sent(method: str, body: bytes) -> None:
+    said = {"error": {"code": -32050, "message": "under maintenance"}}
+    options = {"kind": "http", "method": method, "expect_status": 503, "expect_json": {"error": {"code": -32050}}}
+    with serving(lambda _request: Answer(503, body=said)) as (url, seen):
+        result = check(f"{url}/mcp", **options)
+    assert result["status"] == "healthy" and result["evidence"].startswith(f"{method} {url}/mcp: HTTP 503 ")
+    assert [(request.method, request.body) for request in seen] == [(method, body)]
+    with serving(lambda _request: Answer(200, body=said)) as (url, _seen):
+        result = check(f"{url}/mcp", **options)
+    look = "" if method == "GET" else f"-X {method} "
+    assert result["status"] == "critical" and result["next_step"] == f"curl -i {look}{url}/mcp"
+
+
 def test_a_refused_connection_is_critical() -> None:
     url = f"http://127.0.0.1:{closed_port()}/"
     result = check(url, kind="http")
@@ -312,9 +326,9 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
         ({"url": "http://x/", "attempts": 0}, "attempts=0"),
         ({"url": "http://x/", "timeout": 0}, "timeout=0"),
         ({"url": "http://x/", "delay": -1}, "delay=-1"),
-        ({"url": "http://x/", "kind": "http", "tool": "t"}, "kind=http takes neither lambda nor tool"),
-        ({"url": "http://x/", "expect_json": {"a": 1}}, "kind=mcp takes neither expect_json"),
-        ({"url": "http://x/", "expect_status": 204}, "kind=mcp takes neither expect_json"),
+        ({"url": "http://x/", "kind": "http", "tool": "t"}, "kind=http takes neither lambda, tool nor refuse_leaks"),
+        ({"url": "http://x/", "expect_json": {"a": 1}}, "kind=mcp takes no expect_json"),
+        ({"url": "http://x/", "expect_status": 204}, "kind=mcp takes no expect_json"),
         ({"lambda": {"function_name": "f"}}, "lambda.host is not set"),
         (
             {"kind": "authorizer", "lambda": {"function_name": "f"}, "token_file": "t", "method_arn": "a", "tool": "x"},

@@ -76,6 +76,22 @@ def test_a_timeout_that_a_link_of_the_chain_would_cut_is_refused(seconds):
     assert f"mcp_request_timeout is {seconds}" in refusal(options.check_timeout, seconds)
 
 
+@pytest.mark.parametrize("days", [-1, 1, 6, 366])
+def test_a_rotation_that_no_schedule_keeps_is_refused(days):
+    assert f"mcp_secret_rotation_days is {days}" in refusal(options.check_secret_rotation_days, days)
+
+
+@pytest.mark.parametrize("days", [0, 7, 365])
+def test_rotations_that_are_right(days):
+    options.check_secret_rotation_days(days)
+
+
+def test_what_is_no_address_gets_no_alerts():
+    for address in ("oncall", "a@b", "a b@example.org", "a@example.org,b@example.org", ""):
+        assert f"mcp_alert_email is {address!r}" in refusal(options.check_alert_email, address)
+    options.check_alert_email("on-call+mcp@example.org")
+
+
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:1", "http://127.9.9.9"]
 )
@@ -86,6 +102,22 @@ def test_loopback_is_recognised(url):
 @pytest.mark.parametrize("url", ["", "https://sts.amazonaws.com", "http://10.0.0.1", "http://localhost.example.com"])
 def test_what_is_not_loopback_is_recognised(url):
     assert not options.is_loopback(url)
+
+
+@pytest.mark.parametrize("message", ["", "a\nb", 'say "no"', "a\\b", "cost $5", "ticket #3", "x" * 201])
+def test_a_maintenance_message_fits_into_the_gateways_answer(message):
+    said = refusal(options.check_maintenance, message, 60)
+    assert f"mcp_maintenance_message is {message!r}" in said and "-e 'mcp_maintenance_message=" in said
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 86401])
+def test_callers_are_asked_to_come_back_within_a_day(seconds):
+    said = refusal(options.check_maintenance, "Zurück um 9 \N{EN DASH} it's {planned}", seconds)
+    assert f"mcp_maintenance_retry_after is {seconds}" in said and "-e mcp_maintenance_retry_after=60" in said
+
+
+def test_a_usable_maintenance_answer():
+    assert options.check_maintenance("Zurück um 9 \N{EN DASH} it's {planned}", 86400) is None
 
 
 def test_the_sandbox_never_reaches_aws():
@@ -126,3 +158,23 @@ def test_a_foreign_issuer_is_complete_or_refused():
     assert "mcp_issuer" in refusal(options.check_issuer, None, "https://issuer.example/jwks", None)
     assert options.check_issuer(None, None, None) is None
     assert options.check_issuer("https://issuer.example", "https://issuer.example/jwks", "token.json") is None
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"mcp_release_max_ms": 0}, "mcp_release_max_ms is 0"),
+        ({"mcp_history": -1}, "mcp_history is -1"),
+        ({"mcp_verify_expect": "(", "mcp_verify_tool": "x"}, "mcp_verify_expect is '('"),
+        ({"mcp_verify_expect": "a", "mcp_verify_tool": ""}, "mcp_verify_tool is empty"),
+    ],
+)
+def test_a_release_that_could_never_pass_is_refused(values, words):
+    message = refusal(options.check_release, values)
+    assert words in message and "-e " in message
+
+
+def test_options_of_a_release_that_are_right():
+    assert options.check_release({}) is None
+    right = {"mcp_release_max_ms": 1, "mcp_history": 1, "mcp_verify_expect": "^a", "mcp_verify_tool": "x"}
+    assert options.check_release(right) is None

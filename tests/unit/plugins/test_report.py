@@ -48,11 +48,18 @@ def run(tmp_path, lines=None, check_mode=False, **params):
         "all_hosts_directory": None,
         "deployment": deployment(),
         "failure": None,
+        "waiting": [],
+        "inventory": "inventories/production",
         "kept": [],
         "next_steps": [],
         **params,
     }
-    ctx = Context(params=params, make_client=lambda *_: None, check_mode=check_mode, progress=(lines or []).append)
+    ctx = Context(
+        params=params,
+        make_client=lambda *_: None,
+        check_mode=check_mode,
+        progress=[].append if lines is None else lines.append,
+    )
     return call_run(ctx, report.run)
 
 
@@ -136,3 +143,123 @@ def test_the_audit_trail_names_what_changed_and_how_the_run_ended():
     assert audit_lines(deployment(), {"msg": "why"})[-1] | {"target": None} == {
         "what": "failed", "target": None, "before": None, "after": "why",
     }  # fmt: skip
+
+
+OVERRIDE = {"field": "server_version", "stack": "7", "actual": "6", "since": "2026-11-22T15:00:00Z", "who": "ada@x"}
+FLIP = {"what": "diverted", "target": "mcp-production/live", "before": "d1", "after": "d2", "more": "left out"}
+
+
+def test_what_is_in_force_beside_the_stacks_is_said(tmp_path):
+    lines: list[str] = []
+    waiting = ["/r/state/b/x.jsonl", "/r/state/b/records/undo/1.json"]
+    more = {"overrides": [OVERRIDE], "undo_id": "20261122-150001-1234f2", "flips": [FLIP], "stacks": {}}
+    result = run(tmp_path, lines, deployment=deployment(**more), waiting=waiting)["report"]
+    assert result["overrides"] == [OVERRIDE] and result["waiting"] == waiting and result["changed"] is True
+    undo = "ansible-playbook playbooks/undo.yml -i inventories/production -e mcp_undo=20261122-150001-1234f2"
+    assert result["undo"] == undo and f"undo:      {undo}" in lines
+    assert "override:  server_version is 6 instead of 7 (2026-11-22T15:00:00Z ada@x)" in lines
+    assert "changed:   diverted mcp-production/live" in lines
+    (told,) = (line for line in lines if line.startswith("waiting:"))
+    assert "2 files" in told and "/r/state/b, /r/state/b/records/undo" in told
+
+
+def test_every_field_of_traffic_is_listed_also_what_stays(tmp_path):
+    lines: list[str] = []
+    fields = [
+        {"field": "stage_deployment", "before": "a1", "after": "m1"},
+        {"field": "authorizer_version", "before": "3", "after": "3"},
+    ]
+    assert run(tmp_path, lines, deployment=deployment(fields=fields))["report"]["fields"] == fields
+    assert "  stage_deployment:    a1 -> m1" in lines and "  authorizer_version:  3, as it was" in lines
+
+
+def test_a_failed_run_still_says_how_to_undo_it_and_what_waits(tmp_path):
+    lines: list[str] = []
+    failure = {"task": "Divert", "msg": "no"}
+    result = run(tmp_path, lines, deployment=deployment(undo_id="u1"), waiting=["/r/x.jsonl"], failure=failure)
+    assert result["failed"] and result["msg"] == "no"
+    assert [line.split(":")[0] for line in lines] == ["undo", "waiting"]
+
+
+def test_nothing_beside_the_stacks_says_nothing(tmp_path):
+    lines: list[str] = []
+    result = run(tmp_path, lines)["report"]
+    assert not {"undo", "overrides", "waiting", "flips"} & set(result)
+    assert not [line for line in lines if line.startswith(("undo", "override", "waiting"))]
+
+
+def test_each_flip_is_a_line_of_the_audit():
+    lines = audit_lines(deployment(flips=[FLIP]))
+    assert [line["what"] for line in lines] == ["stack applied", "diverted", "finished"]
+    assert lines[1] == {key: FLIP[key] for key in ("what", "target", "before", "after")}
+
+
+PLANNED = {
+    "id": "20261122-120000-000abc",
+    "layers": {
+        "app": {"name": "mcp-production-app", "rows": ["create AWS::SNS::Topic Topic"]},
+        "data": {"name": "mcp-production-data", "rows": []},
+    },
+}
+
+
+def test_a_saved_plan_is_shown_with_the_command_that_executes_it(tmp_path):
+    lines: list[str] = []
+    run(tmp_path, lines, deployment=deployment(plan=PLANNED), inventory="inventories/x", name="plan")
+    start = lines.index("  stack mcp-production-app: 1 to change")
+    assert lines[start : start + 5] == [
+        "  stack mcp-production-app: 1 to change",
+        "    create AWS::SNS::Topic Topic",
+        "  stack mcp-production-data: 0 to change",
+        "plan:      20261122-120000-000abc",
+        "execute:   ansible-playbook deploy.yml -i inventories/x -e mcp_plan=20261122-120000-000abc",
+    ]
+    assert json.loads((tmp_path / "production" / "plan.json").read_text())["plan"]["id"] == PLANNED["id"]
+
+
+def test_a_plan_of_check_mode_has_no_id(tmp_path):
+    lines: list[str] = []
+    run(tmp_path, lines, check_mode=True, deployment=deployment(plan={**PLANNED, "id": ""}))
+    assert "plan:      not saved in check mode" in lines and not [line for line in lines if "mcp_plan=" in line]
+
+
+def test_reverted_drift_is_in_the_audit_trail():
+    stack = {"name": "mcp-production-data", "drift": [{"logical_id": "Table"}], "reverted": True}
+    lines = audit_lines(deployment(drift={"stacks": [stack, {**stack, "reverted": False}]}))
+    assert [line for line in lines if line["what"] == "drift reverted"] == [
+        {"what": "drift reverted", "target": "mcp-production-data", "before": ["Table"], "after": None}
+    ]
+
+
+def listed(**more):
+    """Return a row of the list of releases."""
+    return {
+        "id": "20261122-150001-1234f2",
+        "time": "2026-11-22T15:00:01.123Z",
+        "who": "ann@desk",
+        "outcome": "live",
+        "reason": None,
+        "release": "abc",
+        "versions": {"server": "4", "authorizer": "2"},
+        "rolled_back_from": None,
+        "live": False,
+        "in_stack": False,
+        **more,
+    }
+
+
+def test_each_release_is_one_line(tmp_path):
+    rows = [
+        listed(in_stack=True),
+        listed(live=True, rolled_back_from="x"),
+        listed(outcome="refused", reason="new version is critical"),
+    ]
+    lines: list[str] = []
+    run(tmp_path, lines, deployment=deployment(releases=rows))
+    said = [line for line in lines if "ann@desk" in line]
+    what = "20261122-150001-1234f2  2026-11-22T15:00:01  ann@desk"
+    assert said == [
+        f"  {what}  live  release abc  server 4, authorizer 2  <- in the stack, not live",
+        f"* {what}  live (rollback)  release abc  server 4, authorizer 2  <- live now, by an override",
+        f"  {what}  refused  release abc  server 4, authorizer 2: new version is critical",
+    ]

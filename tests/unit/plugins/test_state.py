@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -17,7 +18,12 @@ from pathlib import Path
 
 import boto3
 import pytest
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import audit_log, deploy_lock, state
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
+    audit_log,
+    deploy_lock,
+    local_first,
+    state,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import NoAnswer
 from botocore.exceptions import EndpointConnectionError
@@ -188,6 +194,17 @@ def test_living_holder_is_respected(holder: t.Callable[[], dict[str, t.Any]]) ->
     assert caught.value.details["lock"] == held
 
 
+def test_an_emergency_is_told_how_to_end_a_gradual_shift_by_hand() -> None:
+    by_hand = "aws deploy stop-deployment --deployment-id"
+    with pytest.raises(McpError) as caught:
+        Task(contested(lock()), lock="acquire", emergency=True).run()
+    for words in ("aws deploy list-deployments", by_hand, "--auto-rollback-enabled", "-e mcp_take_over_run_id=theirs"):
+        assert words in caught.value.message
+    with pytest.raises(McpError) as caught:
+        Task(contested(lock()), lock="acquire").run()
+    assert by_hand not in caught.value.message
+
+
 def test_only_the_named_holder_can_be_replaced() -> None:
     with pytest.raises(McpError):
         Task(contested(lock()), lock="acquire", take_over_run_id="somebody").run()
@@ -253,7 +270,7 @@ def test_renewal_moves_the_lease_of_the_own_lock_only() -> None:
     assert not renew(S3().get("lock.json", None))
     assert renew(S3(**OWNED).get("lock.json", lock(run_id="mine")).put("lock.json", IfMatch='"old"'), OWNER)
     lost = S3().get("lock.json", lock(run_id="mine")).put("lock.json", "PreconditionFailed", IfMatch='"old"')
-    assert not renew(lost)
+    assert not renew(lost.get("lock.json", lock()))
 
 
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="this Python cannot wait for a process and leave it a zombie")
@@ -308,15 +325,15 @@ def test_before_the_bucket_exists_lines_wait_on_disk_and_are_merged_later(tmp_pa
 
 def test_upload_that_was_killed_before_it_removed_the_file_adds_nothing(tmp_path: Path) -> None:
     body = b'{"what": "x"}\n'
-    folder = audit_log.local_folder(str(tmp_path), BUCKET)
-    path = audit_log.save_locally(folder, audit_log.audit_name("mine", datetime.now(UTC)), body)
+    folder = local_first.local_folder(str(tmp_path), BUCKET)
+    path = local_first.save(folder, audit_log.local_name(audit_log.audit_name("mine", datetime.now(UTC))), body)
     s3 = S3().head_bucket().put(ANY, "PreconditionFailed", IfNoneMatch="*", ContentType="application/x-ndjson")
     result = Task(s3.get(ANY, body), fallback_dir=str(tmp_path)).run()
     assert len(result["uploaded"]) == 1 and not os.path.exists(path)
 
 
 def test_lines_of_another_bucket_stay(tmp_path: Path) -> None:
-    path = audit_log.save_locally(audit_log.local_folder(str(tmp_path), "another"), "20261122T1-x", b"{}\n")
+    path = local_first.save(local_first.local_folder(str(tmp_path), "another"), "20261122T1-x-1.jsonl", b"{}\n")
     assert Task(S3().head_bucket(), fallback_dir=str(tmp_path)).run()["uploaded"] == []
     assert os.path.exists(path)
 
@@ -346,11 +363,13 @@ def test_aws_does_not_answer(tmp_path: Path) -> None:
         Task(Silent(), lock="acquire").run()
 
 
-def test_refused_audit_is_an_error_and_still_not_lost(tmp_path: Path) -> None:
+def test_refused_audit_waits_on_disk_with_a_warning(tmp_path: Path) -> None:
     s3 = S3().put(ANY, "AccessDenied", IfNoneMatch="*", ContentType="application/x-ndjson")
-    with pytest.raises(McpError, match=r"AccessDenied.*s3:PutObject.*aws sts get-caller-identity"):
-        Task(s3, audit=[LINE], fallback_dir=str(tmp_path)).run()
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 1
+    task = Task(s3, audit=[LINE], fallback_dir=str(tmp_path))
+    result = task.run()
+    assert re.search(r"AccessDenied.*s3:PutObject.*aws sts get-caller-identity", task.warnings[0])
+    (path,) = tmp_path.rglob("*.jsonl")
+    assert result["waiting"] == [str(path)] and str(path) in task.warnings[0]
 
 
 def test_refused_lock_tells_the_audit_nothing(tmp_path: Path) -> None:
