@@ -145,7 +145,7 @@ def test_a_release_is_watched_by_alarms_that_exist():
     groups = resources("app", "AWS::CodeDeploy::DeploymentGroup", **FULL)
     named = {item["Name"] for group in groups.values() for item in group["AlarmConfiguration"]["Alarms"]}
     variables = (ROOT / "roles/production/vars/main.yml").read_text()
-    (listed,) = re.findall(r"_mcp_release_alarms: >-\n\s+\{\{ \[(.*?)\]", variables)
+    (listed,) = re.findall(r"_mcp_alarms_watching: >-\n\s+\{\{ \[(.*?)\]", variables)
     assert named == {f"mcp-production-{name}" for name in re.findall(r"[\w-]+", listed)}
     assert named and named <= {alarm["AlarmName"] for alarm in every_alarm().values()}
 
