@@ -134,12 +134,12 @@ def watch(ctx: Context, stack_id: str, total: int = 0, events: bool = False) -> 
 
 
 def lock_renewer(ctx: Context) -> t.Callable[[], None]:
-    """Return what keeps the deploy lock's lease while we wait, a third of the lease apart."""
+    """Return what keeps the deploy lock's lease while we wait: at the first look, then a third of the lease apart."""
     lock = ctx.params["lock"]
     if not lock:
         return lambda: None
     place = [lock[name] for name in ("bucket", "key", "run_id", "lease", "owner")]
-    renewed = time.monotonic()
+    renewed = float("-inf")  # nobody knows here how much of the lease the tasks before have used up
 
     def renew() -> None:
         nonlocal renewed
