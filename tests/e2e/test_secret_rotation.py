@@ -9,6 +9,7 @@ The emulator deploys a distribution at once; what a slow one means is proven ste
 from __future__ import annotations
 
 import json
+import re
 import time
 import typing as t
 import uuid
@@ -26,7 +27,7 @@ from tests.support.checkout import ROOT, copy_project, link_collection
 from tests.support.client import with_client
 from tests.support.emulated import TestSandbox
 from tests.support.load import Load
-from tests.support.moments import wait_for
+from tests.support.moments import Proxy, Stop, wait_for
 from tests.support.playbook import PlaybookRun
 from tests.support.versioned import ENTRYPOINT, TOOL, write_server
 from tests.support.world import World, shared_packages
@@ -177,17 +178,27 @@ def test_a_look_changes_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["testSecret", *(pytest.param(step, marks=pytest.mark.proof) for step in STEPS if step != "testSecret")]
+    ("step", "taken"),
+    [
+        (step, taken) if (step, taken) == ("testSecret", False) else pytest.param(step, taken, marks=pytest.mark.proof)
+        for step in STEPS
+        for taken in (False, True)
+    ],
 )
-def test_killed_at_a_step_and_run_again(site: Site, step: str) -> None:
+def test_killed_at_a_step_and_run_again(site: Site, step: str, taken: bool) -> None:
+    """The run ends before a step reaches the function, or when it was taken and the run was not told."""
     old = site.header
-    live = site.world.start(*site.options, "-e", "mcp_secret=origin", playbook=PLAYBOOK)
-    live.says(f"origin: {step}")
-    live.kill_tree()
+    invoke = f"POST /2015-03-31/functions/mcp-{NAME}-rotation/invocations"
+    stop = Stop(invoke, (invoke,) * (1 + STEPS.index(step)), done=taken)  # the first is startRotation
+    with Proxy(stop) as proxy:
+        live = site.world.start(*site.options, "-e", "mcp_secret=origin", playbook=PLAYBOOK, env=proxy.environment)
+        live.until(stop.reached.is_set, step)
+        assert re.findall(r"origin: (\w+Secret)", live.says(f"origin: {step}"))[-1] == step
+        live.kill_tree()
     assert site.status_round_the_cdn(site.header) == 200
     run = site.rotate("-e", "mcp_secret=origin").require()
     # After the last step there is nothing left to go on with.
-    assert "origin: going on with version" in run.output or step == "finishSecret"
+    assert ("origin: going on with version" in run.output) == ((step, taken) != ("finishSecret", True))
     assert site.header != old and set(site.stages("origin-key")) == {"AWSCURRENT"}
     assert site.status_round_the_cdn(site.header) == 200
 

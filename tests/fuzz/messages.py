@@ -157,6 +157,13 @@ def message_cases(draw: st.DrawFn, port: int, credentials: Credentials) -> Case:
     return case("messages", post(port, credential, version, draw(bodies(version))), credential)
 
 
+def notification(port: int, credentials: Credentials) -> Case:
+    """Return the one kind of message that has no answer: what is drawn may not have any."""
+    credential = credentials.good()
+    document = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    return case("messages", post(port, credential, LEGACY, document), credential, statuses=frozenset({202}))
+
+
 @st.composite
 def valid_cases(draw: st.DrawFn, port: int, credentials: Credentials) -> Case:
     """Tool calls with which nothing is wrong, so that there is something to break."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import described, forms, messages
@@ -122,6 +122,7 @@ class Attack:
         self._last = ""
         self._patience = PATIENCE
         self._legs = self._strategies()
+        self._always = {"messages": messages.notification(target.port, self._credentials)}
 
     def _strategies(self) -> dict[str, st.SearchStrategy[t.Any]]:
         where = self._target.port, self._credentials
@@ -175,7 +176,7 @@ class Attack:
             database=None,
             deadline=None,
             derandomize=False,
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             print_blob=False,
             suppress_health_check=list(HealthCheck),
@@ -184,6 +185,8 @@ class Attack:
         def attempt(drawn: t.Any) -> None:
             self._try(leg, drawn)
 
+        if leg in self._always:
+            attempt = example(self._always[leg])(attempt)
         self._last = ""
         try:
             attempt()
