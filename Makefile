@@ -10,6 +10,8 @@ SANDBOX_PORT ?= 4566
 ARGS ?=
 # the environment's name, for `make destroy`
 CONFIRM ?=
+# processes for the tests; each has sandboxes of its own
+TEST_WORKERS ?= 2
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -33,6 +35,9 @@ find_python = for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 ifndef PYTHON
 PYTHON := $(shell $(find_python))
 endif
+
+# Tests that share an environment stay on one worker, in their order.
+SIDE_BY_SIDE = -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder
 
 ifeq ($(SANDBOX)-$(filter local,$(ENV)),1-)
 OVERLAY := 1
@@ -78,9 +83,9 @@ sandbox-status: need-python ## say what runs
 
 check: dev ## the short loop: ruff and the unit tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/unit
 
-lint: dev sanity ## all linters, ansible-test sanity with them
+lint: dev ## all linters, ansible-test sanity with them
 	@$(BIN)/python -m tests.support.lint
 
 sanity: dev ## ansible-test sanity
@@ -89,10 +94,10 @@ sanity: dev ## ansible-test sanity
 test: lint test-only ## everything, hermetic
 
 test-only: dev ## the tests without the linters
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests
 
 proof: dev ## the long forms of the proofs
-	@MCP_PROOF=1 $(BIN)/python -m pytest tests -m proof
+	@MCP_PROOF=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests -m proof
 
 bench: dev ## measure
 	@$(BIN)/python -m tests.bench

@@ -143,6 +143,8 @@ def make(venv: Path, files: list[Path]) -> str:
     began = time.monotonic()
     if not works:
         require_venv_module()
+        if venv.is_symlink():
+            venv.unlink()  # clearing would empty the environment of another checkout
         made = subprocess.run(
             [sys.executable, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True, check=False
         )

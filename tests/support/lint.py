@@ -4,11 +4,13 @@
 """Run the linters, all of them, and say which ones failed and how long each took.
 
 ``python -m tests.support.lint [NAME ...]`` - they look at a copy of the working tree: one of them would
-follow the link .ansible round in circles, another would read the virtual environments.
+follow the link .ansible round in circles, another would read the virtual environments. Two run side by side.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import os
 import subprocess
 import sys
@@ -19,13 +21,16 @@ from pathlib import Path
 from tests.support.checkout import COLLECTION, ROOT, copy_project, link_collection
 
 BINARIES = Path(sys.executable).parent
+SANITY = "ansible-test sanity"
+# The long ones first.
 LINTERS = {
+    SANITY: "python -m tests.support.sanity",
+    "ansible-lint": "ansible-lint --offline --nocolor",
+    "mypy": "mypy plugins app/src sandbox scripts tests",
     "ruff": "ruff check --no-cache --output-format concise .",
     "ruff format": "ruff format --no-cache --check --output-format concise .",
     "yamllint": "yamllint --strict .",
-    "mypy": "mypy plugins app/src sandbox scripts tests",
     "cfn-lint": "cfn-lint --non-zero-exit-code warning roles/*/files/*.yaml",
-    "ansible-lint": "ansible-lint --offline --nocolor",
     "antsibull-changelog": "antsibull-changelog lint",
     "antsibull-docs": "antsibull-docs lint-collection-docs . --plugin-docs --validate-collection-refs=dependent"
     " --skip-rstcheck",
@@ -41,14 +46,28 @@ def expand(command: str, checkout: Path) -> list[str]:
     return [str(BINARIES / words[0]), *words[1:]]
 
 
-def run(name: str, checkout: Path) -> bool:
+def prepare(base: Path, name: str) -> Path:
+    """Return what a linter looks at: a copy; with the link to the collection for the one that needs it."""
+    if name == SANITY:
+        return ROOT  # it makes its own copy
+    checkout = base / ("linked" if name == "ansible-lint" else "plain") / COLLECTION
+    if not checkout.exists():
+        copy_project(ROOT, checkout)
+        subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
+        if name == "ansible-lint":
+            link_collection(checkout)
+    return checkout
+
+
+def run(checkouts: dict[str, Path], name: str) -> bool:
     """Run one linter; its output is shown when it fails."""
-    began = time.monotonic()
+    began, checkout = time.monotonic(), checkouts[name]
     environment = {
         **os.environ,
         "PATH": f"{BINARIES}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # they call each other by name
         "NO_COLOR": "1",
-        "HOME": str(checkout.parents[2]),  # they leave logs and caches there
+        # They leave logs and caches there; sanity prepares a home of its own.
+        **({} if name == SANITY else {"HOME": str(checkout.parents[2])}),
         "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
     }
     environment.pop("ANSIBLE_CONFIG", None)  # the copy has its own
@@ -77,13 +96,9 @@ def main() -> int:
     if unknown:
         print(f"ERROR: no linter is called {', '.join(unknown)}; there are: {', '.join(LINTERS)}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="lint-") as base:
-        checkout = copy_project(ROOT, Path(base) / COLLECTION)
-        subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
-        verdicts = [run(name, checkout) for name in wanted if name != "ansible-lint"]
-        if "ansible-lint" in wanted:
-            link_collection(checkout)
-            verdicts.append(run("ansible-lint", checkout))
+    with tempfile.TemporaryDirectory(prefix="lint-") as base, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        checkouts = {name: prepare(Path(base), name) for name in wanted}
+        verdicts = list(pool.map(functools.partial(run, checkouts), wanted))
     return 0 if all(verdicts) else 1
 
 

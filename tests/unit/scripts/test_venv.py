@@ -41,6 +41,11 @@ def test_made_once_then_nothing_to_do_until_requirements_change(tmp_path: Path) 
     (tmp_path / "venv").rename(moved / "venv")
     (tmp_path / "requirements.txt").rename(moved / "requirements.txt")
     assert "installed" in run(moved).stdout  # scripts in an environment name its old place
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "venv").symlink_to(moved / "venv")
+    assert "installed" in run(linked).stdout
+    assert run(moved).stdout == ""  # the one that the link led to is left alone
 
 
 def test_an_index_that_cannot_be_reached_is_said_in_one_message(tmp_path: Path) -> None:
