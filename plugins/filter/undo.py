@@ -17,8 +17,11 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return them by name."""
         return {
+            "cdn_records": undo.cdn_records,
+            "diverted_since": undo.diverted_since,
             "flip_records": undo.flip_records,
             "flip_result": undo.flip_result,
             "live_deployment": undo.live_deployment,
+            "maintenance_deployments": undo.maintenance_deployments,
             "undo_target": undo.undo_target,
         }

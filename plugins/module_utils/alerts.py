@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS, Context
 
 NOBODY = "none"
 
@@ -28,7 +28,7 @@ def is_confirmed(client: t.Any, topic: str, address: str) -> bool | None:
     return any(arn.startswith("arn:") for arn in arns)
 
 
-def listener(make_client: t.Callable[[str], t.Any], foundation: dict[str, t.Any]) -> dict[str, t.Any]:
+def listener(ctx: Context, foundation: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the address that alerts go to and whether it is confirmed; empty where there is none.
 
     :param foundation: outputs and parameters of the stack with the topic
@@ -37,7 +37,7 @@ def listener(make_client: t.Callable[[str], t.Any], foundation: dict[str, t.Any]
     topic = foundation["outputs"].get("AlertsTopicArn")
     if address == NOBODY or not topic:
         return {}
-    return {"address": address, "confirmed": is_confirmed(make_client("sns"), topic, address)}
+    return {"address": address, "confirmed": is_confirmed(ctx.short_client("sns"), topic, address)}
 
 
 def alert_lines(deployment: dict[str, t.Any]) -> list[str]:
@@ -47,6 +47,8 @@ def alert_lines(deployment: dict[str, t.Any]) -> list[str]:
     address = parameters.get("AlertEmail", NOBODY)
     if address != NOBODY:
         heard = deployment.get("alerts", {})
+        if heard is None:  # nobody was asked
+            return []
         known = heard.get("confirmed") if heard.get("address") == address else False
         if known:
             return [f"alerts:    {address}"]

@@ -40,6 +40,8 @@ except ImportError:  # AnsibleAWSModule reports the missing library itself
 # What note_cut_answer makes of an answer without its end; no service sends it.
 CUT_STATUS = 598
 LONGEST_PAUSE_S = 5.0
+# Of a look that nothing hangs on: it may take a few seconds, no more.
+SHORT_LOOK = {"connect_timeout": 2, "read_timeout": 5, "retries": {"mode": "standard", "total_max_attempts": 2}}
 # Of a stream in bytes: more than a function may answer, less than a package.
 LONGEST_ANSWER = 8 * 1024 * 1024
 # When this thread's newest request went out: the waits between attempts are not the slowness of who is asked.
@@ -134,6 +136,15 @@ class Context:
         if key not in self._clients:
             self._clients[key] = self.make_client(service, region)
         return self._clients[key]
+
+    def short_client(self, service: str) -> t.Any:
+        """Return a client that gives up within seconds, for a look that nothing hangs on."""
+        given = self.params.get("aws_config")
+        self.params["aws_config"] = given or SHORT_LOOK
+        try:
+            return self.make_client(service, None)
+        finally:
+            self.params["aws_config"] = given
 
 
 def error_code(error: BaseException) -> str:

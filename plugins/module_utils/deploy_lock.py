@@ -157,12 +157,19 @@ def describe(held: dict[str, t.Any]) -> str:
     return f"{held['operator']} since {held['since']} (run {held['run_id']}: {held['command'] or 'command not given'})"
 
 
-# A run that shifts traffic bit by bit holds the lock for as long as that lasts.
-BY_HAND = (
-    " If it gives a bad release more and more of the traffic, end that by hand (aws deploy list-deployments "
-    "--include-only-statuses InProgress, then for each aws deploy stop-deployment --deployment-id ID "
-    "--auto-rollback-enabled), and when that run has ended, or with the take-over above, type the same command again."
-)
+def by_hand(environment: str) -> str:
+    """Say how to end a gradual shift: a run that does one holds the lock for as long as that lasts."""
+    # Without application and group AWS lists the deployments of the whole account.
+    look = ", ".join(
+        f"aws deploy list-deployments --application-name mcp-{environment} --deployment-group-name "
+        f"mcp-{environment}-{role} --include-only-statuses InProgress --query deployments --output text"
+        for role in ("server", "authorizer")
+    )
+    return (
+        f" If it gives a bad release more and more of the traffic, end that by hand ({look}, then for each id "
+        "aws deploy stop-deployment --deployment-id ID --auto-rollback-enabled), and when that run has ended, or with "
+        "the take-over above, type the same command again."
+    )
 
 
 def refusal(bucket: Bucket, held: dict[str, t.Any], emergency: bool) -> LockHeld:
@@ -171,7 +178,7 @@ def refusal(bucket: Bucket, held: dict[str, t.Any], emergency: bool) -> LockHeld
         f"The deploy lock of {held['environment']} ({bucket.url(LOCK_KEY)}) is held by {describe(held)}, at least "
         f"until {held['lease_until']}. Wait for that run to end and type the same command again; a run that died "
         f"loses the lock at that time. If you know that it has ended: -e mcp_take_over_run_id={held['run_id']}"
-        + (f".{BY_HAND}" if emergency else ""),
+        + (f".{by_hand(held['environment'])}" if emergency else ""),
         lock=held,
     )
 

@@ -110,7 +110,7 @@ def worst(statuses: t.Iterable[str]) -> str:
 
 
 def token_step(environment: str) -> str:
-    return f"ansible-playbook playbooks/token.yml --limit {environment}"
+    return f"ansible-playbook playbooks/token.yml -i INVENTORY --limit {environment}"
 
 
 def read_token(path: str | None, environment: str) -> str | None:

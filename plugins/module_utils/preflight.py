@@ -28,6 +28,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "options_file": {"type": "path", "required": True},
     "sizes_file": {"type": "path", "required": True},
     "variables": {"type": "dict", "required": True},
+    "emergency": {"type": "bool", "default": False},
 }
 LAYERS = ("foundation", "data", "edge", "app", "watch")
 # What the play itself, or the job before it in a workflow, hands on under the public prefix.
@@ -132,7 +133,7 @@ def describe_environment(ctx: Context, values: dict[str, t.Any]) -> dict[str, t.
         "state_bucket": f"mcp-{environment}-state-{identity['Account']}-{values['mcp_region']}",
         "files_bucket": f"mcp-{environment}-files-{identity['Account']}-{values['mcp_region']}",
         "stacks": stacks,
-        "alerts": alerts.listener(ctx.client, stacks["foundation"]),
+        "alerts": None if ctx.params["emergency"] else alerts.listener(ctx, stacks["foundation"]),
     }
 
 

@@ -106,6 +106,8 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     if report.get("undo_id"):
         inventory = params["inventory"]
         report["undo"] = f"ansible-playbook playbooks/undo.yml -i {inventory} -e mcp_undo={report['undo_id']}"
+    if report.get("diverted"):
+        report["undivert"] = undivert_commands(deployment, params["inventory"])
     report["changed"] = any(stack["changed"] for stack in stacks) or "removed" in report or "flips" in report
     report["health"] = deployment.get("health", [])
     report["duration_s"] = seconds_since(deployment["started_at"]) if "started_at" in deployment else None
@@ -117,6 +119,14 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     if params["failure"]:
         report["failure"] = params["failure"]
     return report
+
+
+def undivert_commands(deployment: dict[str, t.Any], inventory: str) -> list[str]:
+    """Return what to type to end a diversion: at the gateway, at the CDN, or at both, each has its own end."""
+    command = f"ansible-playbook playbooks/undivert.yml -i {inventory}"
+    at_cdn = deployment.get("stacks", {}).get("edge", {}).get("parameters", {}).get("Maintenance") == "true"
+    at_stage = any(item["field"] == "stage_deployment" for item in deployment.get("overrides") or [])
+    return ([command] if at_stage or not at_cdn else []) + ([f"{command} -e mcp_divert_at=cdn"] if at_cdn else [])
 
 
 def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_mode: bool) -> list[str]:
@@ -193,7 +203,8 @@ def state_lines(report: dict[str, t.Any]) -> list[str]:
     """Say what is in force beside the stacks, how to undo what this run flipped, and what is not recorded yet."""
     lines = [override_line(item) for item in report.get("overrides") or []]
     if report.get("diverted"):
-        lines.insert(0, "DIVERTED:  every call gets the maintenance answer; to end it: playbooks/undivert.yml")
+        ends = "  and  ".join(report["undivert"])
+        lines.insert(0, f"DIVERTED:  every call gets the maintenance answer; to end it: {ends}")
     lines += [release_line(item) for item in report.get("releases") or []]
     lines += [f"undo:      {report['undo']}"] if report.get("undo") else []
     if report.get("waiting"):

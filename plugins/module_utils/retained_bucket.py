@@ -96,11 +96,16 @@ class RetainedBucket:
         :raises McpError: an object could not be copied, or the copy is not complete
         """
         copied = 0
+        # Where S3 gave the copy another ETag: uploads in parts and keys of KMS. All others need no remembering.
+        others: dict[str, tuple[str, str]] = {}
         with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
             for page in filter(None, object_pages(self.s3, self.name)):
-                copied += sum(1 for _done in pool.map(self._copy, page))
+                made = pool.map(self._copy, page)
+                pairs = {item["Key"]: (item["ETag"], etag) for item, etag in zip(page, made, strict=True)}
+                others |= {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+                copied += len(pairs)
                 self.progress(f"bucket {self.name}: {copied:,} objects copied")
-        count, size = self._compared()
+        count, size = self._compared(others)
         self.progress(f"bucket {self.name}: the copy is complete, {count:,} objects, {size:,} bytes")
         return self._as_backup(count, size)
 
@@ -123,14 +128,16 @@ class RetainedBucket:
         target = f"s3://{self.target[0]}/{self._copy_prefix}"
         return {"resource": self.name, "kind": self.kind, "target": target, "objects": count, "bytes": size}
 
-    def _copy(self, item: Listed) -> None:
+    def _copy(self, item: Listed) -> str:
+        """Copy one object as it was listed; return the copy's ETag."""
         source = {"Bucket": self.name, "Key": item["Key"]}
         options = {"Bucket": self.target[0], "Key": self._copy_prefix + item["Key"], "CopySource": source}
         try:
             if item["Size"] > COPY_OBJECT_LIMIT:
                 self._copy_in_parts(item["ETag"], **options)
-            else:
-                self.s3.copy_object(CopySourceIfMatch=item["ETag"], **options)
+                return str(self.s3.head_object(Bucket=options["Bucket"], Key=options["Key"])["ETag"])
+            answer = self.s3.copy_object(CopySourceIfMatch=item["ETag"], **options)
+            return str(answer["CopyObjectResult"]["ETag"])
         except AWS_ERRORS as error:
             raise explain(error, "copy", f"s3://{self.name}/{item['Key']}") from error
 
@@ -143,10 +150,12 @@ class RetainedBucket:
         config = TransferConfig(multipart_chunksize=COPY_PART_SIZE)
         self.s3.copy(ExtraArgs={**kept, "CopySourceIfMatch": etag}, Config=config, **options)
 
-    def _compared(self) -> tuple[int, int]:
+    def _compared(self, others: dict[str, tuple[str, str]]) -> tuple[int, int]:
         """Return count and bytes of what is in the bucket now, all of which the copy has too.
 
         Both listings have the order of the keys; more in the copy (from a killed run) does no harm.
+
+        :param others: ETags of object and copy where they differ, by the object's key
         """
         bucket, prefix = self.target[0], self._copy_prefix
         copies = (item for page in object_pages(self.s3, bucket, prefix) for item in page)
@@ -154,10 +163,17 @@ class RetainedBucket:
         for page in object_pages(self.s3, self.name):
             for item in page:
                 wanted = prefix + item["Key"]
-                if next((copy["Size"] for copy in copies if copy["Key"] == wanted), None) != item["Size"]:
+                copy = next((copy for copy in copies if copy["Key"] == wanted), {})
+                if copy.get("Size") != item["Size"]:
                     raise McpError(
                         f"The copy s3://{bucket}/{wanted} is missing or is not {item['Size']} bytes long as the "
                         f"object in {self.name} is: something still writes there, or the copy was tampered with."
+                    )
+                # S3 copied what had the first ETag, and said that the copy has the second.
+                if (item["ETag"], copy["ETag"]) != others.get(item["Key"], (item["ETag"], item["ETag"])):
+                    raise McpError(
+                        f"The copy s3://{bucket}/{wanted} or the object in {self.name} has changed since it was copied:"
+                        " something still writes there, or the copy was tampered with."
                     )
                 count, size = count + 1, size + item["Size"]
         return count, size

@@ -19,6 +19,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import renew_lock
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.gateway_account import is_not_implemented
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lock_renewal import LOCK_OPTION
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.secret_places import (
     SECRETS,
     STORES,
@@ -39,16 +40,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "stage": {"type": "str", "default": "live"},
     "timeout": {"type": "int", "default": 1800},
     "tags": {"type": "dict", "default": {}},
-    "lock": {
-        "type": "dict",
-        "options": {
-            "bucket": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": False},
-            "run_id": {"type": "str", "required": True},
-            "lease": {"type": "int", "default": 900},
-            "owner": {"type": "str"},
-        },
-    },
+    "lock": LOCK_OPTION,
 }
 SPEC_OPTIONS: dict[str, t.Any] = {}
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")

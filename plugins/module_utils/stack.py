@@ -15,6 +15,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     Context,
     McpError,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lock_renewal import LOCK_OPTION
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change_set import (
     BODY_LIMIT,
     NO_CHANGES,
@@ -41,6 +42,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_desire
     current_outputs,
     hidden_parameters,
     is_unchanged,
+    known_inputs,
     outline_rows,
     read_desired,
     readable_parameters,
@@ -56,10 +58,10 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_import
     mark_imports,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_operation import (
-    UNUSABLE,
     continue_rollback,
     finish,
     is_stuck,
+    is_unusable,
     read_template,
     updatable_stack,
     watch,
@@ -88,7 +90,6 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
     HASH_OUTPUT,
     expand,
-    known_values,
     live_resources,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template_references import substitute
@@ -125,16 +126,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "revert_drift": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 3600},
     "poll_interval": {"type": "float"},
-    "lock": {
-        "type": "dict",
-        "options": {
-            "bucket": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": False},
-            "run_id": {"type": "str", "required": True},
-            "lease": {"type": "int", "default": 900},
-            "owner": {"type": "str"},
-        },
-    },
+    "lock": LOCK_OPTION,
 }
 SPEC_OPTIONS: dict[str, t.Any] = {
     "required_if": [("state", state, ["template", "template_key"], True) for state in ("present", "planned")],
@@ -174,16 +166,17 @@ def drift(ctx: Context) -> dict[str, t.Any]:
 def plan(ctx: Context, desired: Desired) -> dict[str, t.Any]:
     """Say what an apply would do; leave nothing behind."""
     stack = updatable_stack(ctx)
-    usable = stack is not None and stack["StackStatus"] not in UNUSABLE
+    there = None if stack is None or is_unusable(ctx, stack) else stack
     unknown = ctx.params["unknown_parameters"]
-    if stack and usable and not unknown and is_unchanged(stack, desired):
+    if there and not unknown and is_unchanged(there, desired):
         source, rows = "unchanged", []
-    elif unknown or not usable or is_stuck(stack):
-        source, rows = "local", plan_locally(ctx, desired, stack if usable else None)
     else:
-        source, rows = "change_set", plan_by_change_set(ctx, desired, t.cast(Stack, stack))
-    rows = rows if usable else mark_imports(rows, existing_resources(ctx, desired))
-    there = stack if usable else None
+        found = existing_resources(ctx, desired, there)
+        # CloudFormation makes no change set that would create what exists.
+        if there is None or unknown or found or is_stuck(there):
+            source, rows = "local", mark_imports(plan_locally(ctx, desired, there), found)
+        else:
+            source, rows = "change_set", plan_by_change_set(ctx, desired, there)
     rows = recovery_rows(stack) + rows + policy_rows(ctx, there) + protection_rows(there, desired)
     guard(desired.name, rows, ctx.params["allow_replacement"])
     return report(ctx, desired, stack, rows, source)
@@ -199,13 +192,15 @@ def recovery_rows(stack: Stack | None) -> list[Change]:
 def plan_by_change_set(ctx: Context, desired: Desired, stack: Stack) -> list[Change]:
     """Let CloudFormation compare, and remove the change set again."""
     client = ctx.client("cloudformation")
-    with_body = Body(ctx, desired.template)
-    change_set = create_change_set(ctx, desired, stack, with_body)
+    body = Body(ctx, desired.template, look=True)
     try:
-        return explain(client, desired, stack, change_set)
+        change_set = create_change_set(ctx, desired, stack, body)
+        try:
+            return explain(client, desired, stack, change_set)
+        finally:
+            client.delete_change_set(ChangeSetName=change_set.arn)
     finally:
-        client.delete_change_set(ChangeSetName=change_set.arn)
-        with_body.forget()
+        body.forget()
 
 
 def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Change]:
@@ -215,8 +210,7 @@ def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Ch
     unknown = set(ctx.params["unknown_parameters"])
     required_parameters(desired, stack, unknown)
     current = {} if stack is None else readable_parameters(stack)
-    values = {**known_values(desired.template, {**current, **desired.parameters})}
-    values = {name: value for name, value in values.items() if name not in unknown}
+    values = {name: value for name, value in known_inputs(desired, stack).items() if name not in unknown}
     document = expand(desired.template.document, values, region)
     # The expanded form: of one that a macro will expand CloudFormation does not look at the resources' types.
     body = json.dumps(document, separators=(",", ":"))
@@ -236,8 +230,8 @@ def explain(client: t.Any, desired: Desired, stack: Stack, change_set: ChangeSet
     rows = change_set.rows
     if not change_set.complete:
         old_values = readable_parameters(stack)
-        new_values = known_values(desired.template, {**old_values, **desired.parameters})
-        new_values = {name: value for name, value in new_values.items() if name not in hidden_parameters(desired)}
+        hidden = hidden_parameters(desired)
+        new_values = {name: value for name, value in known_inputs(desired, stack).items() if name not in hidden}
         old = read_template(client, stack["StackId"], "Processed")
         new = read_template(client, change_set.stack_id, "Processed", ChangeSetName=change_set.arn)
         fill_values(rows, substitute(old["Resources"], old_values), substitute(new["Resources"], new_values))
@@ -261,11 +255,14 @@ def guard(name: str, rows: list[Change], allowed: list[str]) -> None:
 def apply(ctx: Context, desired: Desired) -> dict[str, t.Any]:
     """Create or update the stack by exactly the change set that was looked at."""
     stack, rows = recover(ctx, updatable_stack(ctx))
-    if stack is None and ctx.params["import_existing"]:
-        stack, rows = import_resources(ctx, desired)
+    differs = stack is None or not is_unchanged(stack, desired)
+    found = existing_resources(ctx, desired, stack) if differs else {}
+    if found:
+        stack, imports = import_resources(ctx, desired, stack, found)
+        rows = rows + imports
     created, source = stack is None, "unchanged"
     policy = policy_rows(ctx, stack)
-    if stack is None or not is_unchanged(stack, desired):
+    if differs:
         source = "change_set"
         imported = {row["logical_id"] for row in rows if row["action"] == "import"}
         updated = update_by_change_set(ctx, desired, stack, bool(policy))
@@ -286,7 +283,7 @@ def recover(ctx: Context, stack: Stack | None) -> tuple[Stack | None, list[Chang
     """Make a stack that an earlier run left half-way one that can be updated, or none; return what was done."""
     if stack and is_stuck(stack):
         return continue_rollback(ctx, stack), recovery_rows(stack)
-    if stack and stack["StackStatus"] in UNUSABLE:
+    if stack and is_unusable(ctx, stack):
         ctx.progress(f"{ctx.params['name']} is {stack['StackStatus']}: removing it to start afresh")
         delete_and_wait(ctx, stack)
         stack = None
@@ -329,7 +326,7 @@ def created_rows(client: t.Any, desired: Desired, change_set: ChangeSet) -> list
     if change_set.complete:
         return change_set.rows
     document = read_template(client, change_set.stack_id, "Processed", ChangeSetName=change_set.arn)
-    live = live_resources(document, known_values(desired.template, desired.parameters))
+    live = live_resources(document, known_inputs(desired, None))
     return [row for row in change_set.rows if row["logical_id"] in live]
 
 

@@ -88,11 +88,15 @@ def refused_by_cloudformation(ctx: Context) -> t.Iterator[None]:
 
 
 class Body:
-    """The template as a request carries it: inline, or by way of a bucket when it is too long."""
+    """The template as a request carries it: inline, or by way of a bucket when it is too long.
 
-    def __init__(self, ctx: Context, template: Template) -> None:
+    :param look: for a plan only, which has no lock: under a name of its own, as what it forgets a deploy may need
+    """
+
+    def __init__(self, ctx: Context, template: Template, look: bool = False) -> None:
         self._ctx = ctx
         self._template = template
+        self._look = look
         self._uploaded: dict[str, str] = {}
 
     def request(self) -> dict[str, str]:
@@ -109,13 +113,14 @@ class Body:
                 f"template: {source_name(self._ctx)} has {len(data):,} bytes minified; CloudFormation takes "
                 f"{BODY_LIMIT:,} in a request. Name a bucket for it in template_bucket."
             )
-        key = f"{self._ctx.params['template_prefix'].strip('/')}/{hashlib.sha256(data).hexdigest()}.json"
+        own_name = f"look-{uuid.uuid4().hex}" if self._look else hashlib.sha256(data).hexdigest()
+        key = f"{self._ctx.params['template_prefix'].strip('/')}/{own_name}.json"
         self._upload(Bucket(self._ctx.client("s3"), name, bucket_owner(self._ctx)), key, data)
         region = self._ctx.client("cloudformation").meta.region_name
         return {"TemplateURL": f"https://s3.{region}.amazonaws.com/{name}/{key}"}
 
     def _upload(self, bucket: Bucket, key: str, data: bytes) -> None:
-        if bucket.size(key) is not None:
+        if not self._look and bucket.size(key) is not None:
             return
         try:
             answer = bucket.s3.put_object(**bucket.place, Key=key, Body=data, ContentType="application/json")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template_references import (
@@ -35,6 +36,10 @@ STACK_TYPE = "AWS::CloudFormation::Stack"
 ACTIONS = {"Add": "create", "Modify": "update", "Remove": "delete", "Import": "import", "Dynamic": "update"}
 SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "import": "<-"}
 LONGEST_VALUE = 80
+# CloudFormation masks a hidden parameter; of a property that has its value that is documented nowhere.
+SECRET_PATH = re.compile(r"secret|password|token|private|customheaders", re.IGNORECASE)
+SECRET_PART = re.compile(r'"\w*(headervalue|secretstring|password|token|private)\w*"\s*:', re.IGNORECASE)
+HIDDEN = "(hidden)"
 
 Change = dict[str, t.Any]
 
@@ -79,11 +84,16 @@ def _details(details: list[dict[str, t.Any]]) -> list[Change]:
         path = _path(target)
         row = merged.setdefault(path, make_detail(path, None, None))
         for key, name in (("before", "BeforeValue"), ("after", "AfterValue")):
-            row[key] = target.get(name, row[key])
+            row[key] = without_secret(path, target[name]) if name in target else row[key]
         if target.get("RequiresRecreation", "Never") != "Never":
             row["recreation"] = target["RequiresRecreation"]
         row["cause"] = row["cause"] or detail.get("CausingEntity", "")
     return list(merged.values())
+
+
+def without_secret(path: str, value: str) -> str:
+    """Return a value before or after a change, unless it may be a secret, or one of its parts may be."""
+    return HIDDEN if SECRET_PATH.search(path) or SECRET_PART.search(value) else value
 
 
 def _path(target: dict[str, t.Any]) -> str:

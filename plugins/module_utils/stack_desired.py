@@ -98,6 +98,12 @@ def readable_parameters(stack: Stack) -> dict[str, str]:
     return {name: value for name, value in current_parameters(stack).items() if value != "****"}
 
 
+def known_inputs(desired: Desired, stack: Stack | None) -> dict[str, str]:
+    """Return the values of the parameters as far as they are known: given, kept, or a default."""
+    given = {name: value for name, value in desired.parameters.items() if value is not None}
+    return known_values(desired.template, {**readable_parameters(stack or {}), **given})
+
+
 def hidden_parameters(desired: Desired) -> set[str]:
     """Return the parameters whose values are not to be shown."""
     definitions = desired.template.parameters
@@ -136,7 +142,7 @@ def required_parameters(desired: Desired, stack: Stack | None, unknown: set[str]
 def outline_rows(stack: Stack, desired: Desired) -> list[Change]:
     """Return a row for what differs without touching a resource: outputs, descriptions, unused parameters."""
     before, after = current_outputs(stack), desired.template.sha256
-    had, will = sorted(set(before) - {HASH_OUTPUT}), sorted(live_outputs(desired))
+    had, will = sorted(set(before) - {HASH_OUTPUT}), sorted(live_outputs(stack, desired))
     details = []
     if before.get(HASH_OUTPUT) != after:
         named = ("Outputs", had, will) if had != will else ("Template", before.get(HASH_OUTPUT), after)
@@ -151,7 +157,7 @@ def outline_rows(stack: Stack, desired: Desired) -> list[Change]:
     return [make_change("update", desired.name, STACK_TYPE, details=details)] if details else []
 
 
-def live_outputs(desired: Desired) -> dict[str, t.Any]:
+def live_outputs(stack: Stack, desired: Desired) -> dict[str, t.Any]:
     """Return the outputs whose condition holds or is not known."""
     document = {**desired.template.document, "Resources": desired.template.document.get("Outputs", {})}
-    return live_resources(document, known_values(desired.template, desired.parameters))
+    return live_resources(document, known_inputs(desired, stack))

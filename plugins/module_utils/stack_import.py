@@ -2,11 +2,12 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring back into a new stack what the one before left on AWS: retained tables, buckets, secrets.
+"""Bring back into a stack what it, or the one before it, left on AWS: retained tables, buckets, secrets.
 
 CloudFormation's own ImportExistingResources finds neither names that are written with Ref or Fn::Sub nor secrets,
-whose identifier is made by AWS. So what exists is looked up here, imported by its identifier into an otherwise empty
-stack, and an ordinary update makes the rest. A run that is killed in between leaves a stack that the next run updates.
+whose identifier is made by AWS. So what exists is looked up here and imported by its identifier, and an ordinary update
+makes the rest: an import creates, changes and removes nothing. A run that is killed in between leaves a stack that the
+next run updates.
 """
 
 from __future__ import annotations
@@ -39,9 +40,13 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_desired import (
     Desired,
+    current_parameters,
+    known_inputs,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_operation import (
     finish,
+    held_resources,
+    read_template,
     watch,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_source import (
@@ -53,7 +58,6 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch 
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
     Template,
-    known_values,
     live_resources,
     sha256_of,
 )
@@ -119,19 +123,26 @@ KINDS = {
 }
 
 
-def existing_resources(ctx: Context, desired: Desired) -> dict[str, dict[str, str]]:
-    """Return the retained resources of the template that are on AWS already: logical id -> identifier."""
+def existing_resources(ctx: Context, desired: Desired, stack: Stack | None) -> dict[str, dict[str, str]]:
+    """Return the template's retained resources that are on AWS but not in the stack: logical id -> identifier."""
     if not ctx.params["import_existing"]:
         return {}
-    values = known_values(desired.template, desired.parameters)
+    values = known_inputs(desired, stack)
+    wanted = {
+        logical_id: resource
+        for logical_id, resource in live_resources(desired.template.document, values).items()
+        if resource["Type"] in KINDS and resource.get("DeletionPolicy") in RETAINED
+    }
+    held: dict[str, str] = {}
+    if stack and wanted:
+        summaries = held_resources(ctx.client("cloudformation"), stack)
+        held = {item["LogicalResourceId"]: item.get("PhysicalResourceId", "") for item in summaries}
     found = {}
-    for logical_id, resource in live_resources(desired.template.document, values).items():
-        kind = KINDS.get(resource["Type"])
-        if kind is None or resource.get("DeletionPolicy") not in RETAINED:
-            continue
+    for logical_id, resource in wanted.items():
+        kind = KINDS[resource["Type"]]
         name = substitute(resource.get("Properties", {}).get(kind.name), values)
-        identifier = look_up(ctx, kind, name) if isinstance(name, str) else None
-        if identifier:
+        identifier = look_up(ctx, kind, name) if isinstance(name, str) and logical_id not in held else None
+        if identifier and identifier not in held.values():
             found[logical_id] = {kind.identifier: identifier}
     return found
 
@@ -151,30 +162,40 @@ def mark_imports(rows: list[Change], found: t.Container[str]) -> list[Change]:
     return [{**row, "action": "import"} if row["logical_id"] in found else row for row in rows]
 
 
-def reduced_template(template: Template, logical_ids: t.Collection[str]) -> Template:
-    """Return the template with these resources alone: an import takes no others, and no outputs."""
-    resources = template.document["Resources"]
+def import_template(ctx: Context, desired: Desired, stack: Stack | None, found: t.Collection[str]) -> Template:
+    """Return the stack's own template, with these resources added: an import takes no other change, and no outputs.
+
+    Values are written into what is added, because those of the stack stay as they are until the update.
+    """
+    values, resources = known_inputs(desired, stack), desired.template.document["Resources"]
     # Whatever becomes of the import, what was there before it stays.
-    kept = {name: {**resources[name], "DeletionPolicy": "Retain"} for name in logical_ids}
-    for body in kept.values():
-        body.pop("DependsOn", None)
-    parts = {name: part for name, part in template.document.items() if name not in ("Outputs", "Transform")}
-    document: Json = {**parts, "Resources": kept}
+    added = {name: {**substitute(resources[name], values), "DeletionPolicy": "Retain"} for name in found}
+    for body in added.values():
+        for part in ("Condition", "DependsOn"):
+            body.pop(part, None)
+    if stack:
+        base = read_template(ctx.client("cloudformation"), stack["StackId"], "Original")
+    else:
+        parts = desired.template.document.items()
+        base = {name: part for name, part in parts if name not in ("Outputs", "Resources", "Transform")}
+    document: Json = {**base, "Resources": {**base.get("Resources", {}), **added}}
     return Template(document=document, body=canonical(document), sha256=sha256_of(document))
 
 
-def import_resources(ctx: Context, desired: Desired) -> tuple[Stack | None, list[Change]]:
-    """Make the stack out of what exists; return it and the rows, None where nothing exists.
+def import_resources(
+    ctx: Context, desired: Desired, stack: Stack | None, found: dict[str, dict[str, str]]
+) -> tuple[Stack | None, list[Change]]:
+    """Take what exists into the stack, or make one of it; return it and the rows.
 
+    :param found: what existing_resources() says
     :raises McpError: CloudFormation cannot import it
     """
-    found = existing_resources(ctx, desired)
-    if not found:
-        return None, []
     client = ctx.client("cloudformation")
     types = {name: desired.template.document["Resources"][name]["Type"] for name in found}
     ctx.progress(f"{desired.name}: importing {', '.join(sorted(found))}, left on AWS by an earlier stack")
-    body = Body(ctx, reduced_template(desired.template, found))
+    template = import_template(ctx, desired, stack, found)
+    kept = [{"ParameterKey": name, "UsePreviousValue": True} for name in current_parameters(stack or {})]
+    body = Body(ctx, template)
     name = f"{CHANGE_SET_PREFIX}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     with refused_by_cloudformation(ctx):
         created = client.create_change_set(
@@ -183,7 +204,7 @@ def import_resources(ctx: Context, desired: Desired) -> tuple[Stack | None, list
             ClientToken=name,
             ChangeSetType="IMPORT",
             Capabilities=ctx.params["capabilities"],
-            Parameters=request_parameters(desired, None),
+            Parameters=kept if stack else request_parameters(desired, None),
             ResourcesToImport=[
                 {"ResourceType": types[key], "LogicalResourceId": key, "ResourceIdentifier": identifier}
                 for key, identifier in sorted(found.items())

@@ -36,6 +36,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template imp
 
 # What a killed or failed create, or a deletion that stopped half-way, leaves: nothing that can be updated.
 UNUSABLE = {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+# Of resources that a stack no longer, or not after all, holds.
+NOT_HELD = {"DELETE_COMPLETE", "IMPORT_FAILED", "IMPORT_ROLLBACK_COMPLETE"}
 ALARM_ARN = re.compile(r"arn:[\w-]+:cloudwatch:[\w-]*:\d*:alarm:([^\s,;\]\"']+)")
 STATE_NOW = {
     "CREATE_FAILED": "what was made so far is left for a look; the next run removes it and starts again",
@@ -43,6 +45,8 @@ STATE_NOW = {
     "ROLLBACK_FAILED": "not everything could be removed again; the next run tries to",
     "UPDATE_ROLLBACK_COMPLETE": "it is back at the version before, which keeps running",
     "UPDATE_ROLLBACK_FAILED": "it is stuck between two versions",
+    "IMPORT_ROLLBACK_COMPLETE": "it is as it was before the import, and what was to be imported stays on AWS",
+    "IMPORT_ROLLBACK_FAILED": "the import is undone in part, and what was to be imported stays on AWS",
     "DELETE_COMPLETE": "what was made is removed again",
     "DELETE_FAILED": "what could not be deleted is still there",
 }
@@ -62,12 +66,36 @@ def settled_stack(ctx: Context) -> Stack | None:
 def updatable_stack(ctx: Context) -> Stack | None:
     """Describe the stack for a plan or an apply.
 
-    :raises McpError: it is stuck in a failed rollback, which shall not be continued
+    :raises McpError: it is stuck in a failed rollback, which shall not or cannot be continued
     """
-    stack = settled_stack(ctx)
+    stack, name = settled_stack(ctx), ctx.params["name"]
     if is_stuck(stack) and not ctx.params["continue_rollback"]:
-        raise stuck(ctx.params["name"], t.cast(Stack, stack))
+        raise stuck(name, t.cast(Stack, stack))
+    if stack and stack["StackStatus"] == "IMPORT_ROLLBACK_FAILED":
+        reason = stack.get("StackStatusReason") or "no reason given."
+        raise McpError(
+            f"Stack {name} is IMPORT_ROLLBACK_FAILED: {reason} Nothing was changed, and CloudFormation cannot continue "
+            "it. Delete the stack, which leaves on AWS what its template retains, then run the same command again: "
+            f"aws cloudformation delete-stack --stack-name {name}",
+            name=name,
+            status=stack["StackStatus"],
+            stack_id=stack["StackId"],
+        )
     return stack
+
+
+def is_unusable(ctx: Context, stack: Stack) -> bool:
+    """Say whether there is nothing to update, so that the stack has to go before it can be made."""
+    if stack["StackStatus"] != "IMPORT_ROLLBACK_COMPLETE":
+        return stack["StackStatus"] in UNUSABLE
+    # A stack that was there before the import can be updated; one that the import was to make is empty.
+    return not list(held_resources(ctx.client("cloudformation"), stack))
+
+
+def held_resources(client: t.Any, stack: Stack) -> t.Iterator[dict[str, t.Any]]:
+    """Yield summaries of the resources that a stack holds."""
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"]):
+        yield from (item for item in page["StackResourceSummaries"] if item["ResourceStatus"] not in NOT_HELD)
 
 
 def is_stuck(stack: Stack | None) -> bool:

@@ -20,6 +20,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_operation import (
     finish,
+    held_resources,
     read_template,
     settled_stack,
     watch,
@@ -71,17 +72,14 @@ def deletion_rows(ctx: Context, stack: Stack) -> tuple[list[Change], list[dict[s
         return [], []
     bodies = read_template(client, stack["StackId"], "Processed")["Resources"]
     rows, retained = [], []
-    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"]):
-        for resource in page["StackResourceSummaries"]:
-            logical_id = resource["LogicalResourceId"]
-            if resource["ResourceStatus"] == "DELETE_COMPLETE":
-                continue
-            policy = bodies.get(logical_id, {}).get("DeletionPolicy", "")
-            policy = policy if isinstance(policy, str) else json.dumps(policy)
-            rows.append(make_change("delete", logical_id, resource["ResourceType"], policy=policy))
-            if policy in RETAINING or logical_id in ctx.params["retain_resources"]:
-                entry = {"logical_id": logical_id, "type": resource["ResourceType"], "policy": policy}
-                retained.append({**entry, "physical_id": resource.get("PhysicalResourceId", "")})
+    for resource in held_resources(client, stack):
+        logical_id = resource["LogicalResourceId"]
+        policy = bodies.get(logical_id, {}).get("DeletionPolicy", "")
+        policy = policy if isinstance(policy, str) else json.dumps(policy)
+        rows.append(make_change("delete", logical_id, resource["ResourceType"], policy=policy))
+        if policy in RETAINING or logical_id in ctx.params["retain_resources"]:
+            entry = {"logical_id": logical_id, "type": resource["ResourceType"], "policy": policy}
+            retained.append({**entry, "physical_id": resource.get("PhysicalResourceId", "")})
     return rows, retained
 
 

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.releases import GOOD, own_traffic, present
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.releases import (
+    GOOD,
+    latest_events,
+    own_traffic,
+    present,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.traffic import FIELDS
 
 # Of the app's outputs: another release changes at least one of them.
@@ -26,8 +31,8 @@ def release_mark(app: Stack) -> dict[str, t.Any]:
     return {name: outputs.get(name) for name in MARKS} | {name: parameters.get(name) for name in LIVE_MARKS}
 
 
-def maintenance_deployments(app: Stack, records: dict[str, list[Record]]) -> set[str]:
-    """Return the deployments that are known to be maintenance answers.
+def maintenance_deployments(app: Stack, records: dict[str, list[Record]]) -> list[str]:
+    """Return the ids of deployments that are known to be maintenance answers.
 
     :param records: those of kind ``release`` and ``override``; an answer that a killed run made is in the latter alone
     """
@@ -39,7 +44,7 @@ def maintenance_deployments(app: Stack, records: dict[str, list[Record]]) -> set
         for event in events
         if event.get("field") == "stage_deployment" and event.get("reason") == "divert"
     ]
-    return {str(deployment) for deployment in known if deployment}
+    return sorted({str(deployment) for deployment in known if deployment})
 
 
 def live_deployment(app: Stack, records: dict[str, list[Record]]) -> str:
@@ -56,6 +61,43 @@ def live_deployment(app: Stack, records: dict[str, list[Record]]) -> str:
     released = present(records.get("release", []), app)
     recorded = released["body"].get("deployments", {}).get("live") if released else None
     return str(recorded or rendered or "")
+
+
+def diverted_since(app: Stack, records: dict[str, list[Record]], since: str) -> bool:
+    """Say whether traffic was diverted after a moment, and that was not ended.
+
+    :param records: those of kind ``release`` and ``override``, newest first
+    :param since: ISO 8601 in UTC, with milliseconds
+    """
+    event = latest_events(records["override"]).get("stage_deployment")
+    # The last letters differ: one writes Z, the other +00:00.
+    return bool(
+        event
+        and event["time"][:23] >= since[:23]
+        and event["body"].get("after") in maintenance_deployments(app, records)
+    )
+
+
+def with_undo(body: dict[str, t.Any], undoes: str | None, events: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return the records of a flip: how to undo it, then what is set or no longer set."""
+    undo = {"kind": "undo", "body": {**body, "undoes": undoes} if undoes else body}
+    return [undo, *({"kind": "override", "body": event} for event in events)]
+
+
+def cdn_records(flip: dict[str, str], undoes: str | None) -> list[dict[str, t.Any]]:
+    """Return the records to add before the CDN is switched.
+
+    :param flip: ``what``, ``before`` and ``after``, the latter two as the stack's parameter: ``true`` or ``false``
+    :param undoes: id of the undo record that this goes back to
+    """
+    event = {
+        "field": CDN_FIELD,
+        "action": "set" if flip["after"] == "true" else "clear",
+        "before": flip["before"],
+        "after": flip["after"],
+        "reason": flip["what"],
+    }
+    return with_undo({"command": flip["what"], "fields": {CDN_FIELD: flip["before"]}}, undoes, [event])
 
 
 def flip_records(
@@ -82,8 +124,7 @@ def flip_records(
         for item in look["differences"]
         if item["field"] in FIELDS
     ]
-    undo = {"kind": "undo", "body": {**body, "undoes": undoes} if undoes else body}
-    return [undo, *({"kind": "override", "body": event} for event in events)]
+    return with_undo(body, undoes, events)
 
 
 def undone(records: list[Record]) -> dict[str, str]:

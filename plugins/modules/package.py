@@ -74,29 +74,6 @@ options:
     description: Environment variables that the server wants when it is imported, for the check that it does import.
     type: dict
     default: {}
-  lock:
-    description: A deploy lock that is renewed while packaging.
-    type: dict
-    suboptions:
-      bucket:
-        description: Bucket of the lock.
-        type: str
-        required: true
-      key:
-        description: Key of the lock.
-        type: str
-        required: true
-      run_id:
-        description: The run that holds it.
-        type: str
-        required: true
-      lease:
-        description: Seconds for which a renewal is good.
-        type: int
-        default: 900
-      owner:
-        description: Account that has to own the bucket, whose name anybody could have taken. Without it any may.
-        type: str
   state:
     description:
       - V(present) builds the package when neither the bucket nor O(build_dir) has it.
@@ -108,6 +85,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pratikoai.mcp_servers.deploy_lock
 author:
   - PratikoAI (@pratikoai)
 """

@@ -29,6 +29,10 @@ options:
     description: Every C(mcp_*) variable of the host and its value.
     type: dict
     required: true
+  emergency:
+    description: Ask only for what is needed to move traffic, and not who hears the alarms.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules

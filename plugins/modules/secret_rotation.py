@@ -81,29 +81,6 @@ options:
     description: Tags of parameters, set when they are made.
     type: dict
     default: {}
-  lock:
-    description: A deploy lock that is renewed while waiting.
-    type: dict
-    suboptions:
-      bucket:
-        description: Bucket of the lock.
-        type: str
-        required: true
-      key:
-        description: Key of the lock.
-        type: str
-        required: true
-      run_id:
-        description: The run that holds it.
-        type: str
-        required: true
-      lease:
-        description: Seconds for which a renewal is good.
-        type: int
-        default: 900
-      owner:
-        description: Account that has to own the bucket, whose name anybody could have taken. Without it any may.
-        type: str
 notes:
   - Permissions to look are C(secretsmanager:DescribeSecret) or C(ssm:GetParameter); to make parameters
     C(ssm:PutParameter) and C(ssm:AddTagsToResource); to rotate C(lambda:InvokeFunction) and
@@ -118,6 +95,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pratikoai.mcp_servers.deploy_lock
 """
 
 EXAMPLES = r"""

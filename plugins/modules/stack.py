@@ -22,8 +22,8 @@ description:
     C(McpTemplateSha256). Drift is not looked for.
   - A C(resolve:secretsmanager) reference does not prevent this, as CloudFormation compares its text only.
   - Recovers from a run that was killed; waits for an operation that is still going on, removes change sets that were
-    not executed, removes a stack whose first creation did not succeed before it creates it again, and continues a
-    rollback that got stuck.
+    not executed, removes a stack whose first creation or import did not succeed before it creates it again, and
+    continues a rollback that got stuck.
   - An action plugin of the same name runs the same code inside C(ansible-playbook), where it also shows progress.
 options:
   name:
@@ -161,8 +161,8 @@ options:
     default: []
   import_existing:
     description:
-      - Whether a new stack takes over retained tables, buckets and secrets of the template that exist already, such as
-        those of a stack that was deleted. Without it they make the creation fail.
+      - Whether the stack takes over retained tables, buckets and secrets of the template that exist already, such as
+        those of a stack that was deleted, or that this one gave up. Without it they make the operation fail.
       - They are imported first, an update then makes the rest. Properties that differ on AWS from the template stay as
         they are, look for them with O(state=drift).
       - Only resources whose C(DeletionPolicy) is C(Retain) or C(RetainExceptOnCreate) and whose name follows from the
@@ -182,35 +182,13 @@ options:
   poll_interval:
     description: Seconds between two looks at a running operation. Without it from 0.1 growing to 5.
     type: float
-  lock:
-    description: A deploy lock that is renewed while waiting.
-    type: dict
-    suboptions:
-      bucket:
-        description: Bucket of the lock.
-        type: str
-        required: true
-      key:
-        description: Key of the lock.
-        type: str
-        required: true
-      run_id:
-        description: The run that holds it.
-        type: str
-        required: true
-      lease:
-        description: Seconds for which a renewal is good.
-        type: int
-        default: 900
-      owner:
-        description: Account that has to own the bucket, whose name anybody could have taken. Without it any may.
-        type: str
 author:
   - PratikoAI (@PratikoAI)
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pratikoai.mcp_servers.deploy_lock
 """
 
 EXAMPLES = r"""

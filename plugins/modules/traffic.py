@@ -107,8 +107,9 @@ fields:
     throttle_rate: 20.0
     throttle_burst: 40
 before:
-  description: The fields before; a value is null where there is no such stage or alias. An alias that sends a part of
-    the calls to other versions has them in C(server_version_weights) or C(authorizer_version_weights).
+  description: The fields before; a value is null where there is no such stage or alias, or where Lambda does not answer
+    a task that sets fields of the stage alone. An alias that sends a part of the calls to other versions has them in
+    C(server_version_weights) or C(authorizer_version_weights).
   returned: success
   type: dict
   sample:

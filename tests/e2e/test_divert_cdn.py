@@ -88,6 +88,7 @@ class Story:
             for path in ("/mcp", "/", "/.well-known/jwks.json", "/nothing/here")
         }
         self.run("again", "divert", *AT_CDN, "-e", f'mcp_maintenance_message="{MESSAGE}"')
+        self.run("at the other door", "undivert")
         self.run("deployed", "deploy")
         self.run("undiverted", "undivert", *AT_CDN)
         self.run("undone", "undo")
@@ -145,6 +146,15 @@ def test_programs_and_people_are_told_why(story: Story) -> None:
 def test_a_second_run_changes_nothing(story: Story) -> None:
     assert story.runs["again"].require().changed == 0
     assert story.runs["undone again"].require().changed == 0
+
+
+def test_undivert_at_the_gateway_says_that_the_cdn_answers(story: Story) -> None:
+    run = story.runs["at the other door"].require()
+    assert MESSAGE in story.shown["at the other door"] and run.changed == 0
+    said = " ".join(run.stdout.split())
+    assert "still get the maintenance answer of the CDN: ansible-playbook playbooks/undivert.yml" in said
+    assert "-e mcp_divert_at=cdn" in said and "rollback" not in said
+    assert story.reports["at the other door"]["diverted"] is True
 
 
 def test_a_deploy_stays_diverted_and_says_so(story: Story) -> None:

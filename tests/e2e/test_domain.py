@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import new_environment
+from tests.e2e.test_plan import edit
+from tests.support.client import call_tool
 from tests.support.environment import Environment
 from tests.support.playbook import PlaybookRun
 from tests.support.snapshot import difference, snapshot
@@ -207,3 +209,57 @@ def test_destroy_removes_our_certificate_alone(story: Story) -> None:
     assert [kind for _name, kind in step.records] == ["CNAME"]
     kept = {item["resource"]: item["bills"] for item in step.report["kept"]}
     assert any(story.zones["example.com"] in resource and DOMAIN in resource for resource in kept)
+
+
+LATER = """
+  Later:
+    Type: String
+    Default: nothing
+    Description: A parameter that the release before did not have
+
+Conditions:
+"""
+
+
+@pytest.mark.proof
+def test_a_rollback_keeps_the_address_and_whose_tokens_are_taken(tmp_path: Path, private_home: Path) -> None:
+    """Over a new domain, a new audience and a parameter that one template has and the other has not."""
+    environment = new_environment(tmp_path, private_home)
+    try:
+        environment.sandbox.start()
+        route53, cloudformation = (environment.sandbox.client(name) for name in ("route53", "cloudformation"))
+        made = route53.create_hosted_zone(Name="example.com", CallerReference="x")["HostedZone"]
+        zone = made["Id"].rpartition("/")[2]
+
+        def parameters(layer: str) -> dict[str, str]:
+            (stack,) = cloudformation.describe_stacks(StackName=f"mcp-production-{layer}")["Stacks"]
+            return {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+
+        def works() -> bool:
+            endpoint = environment.report()["endpoint"]
+            return call_tool(endpoint, environment.token, "list_documents")["documents"] == []
+
+        old, new = (("-e", f"mcp_audience=https://{name}.example.com/mcp") for name in ("old", "new"))
+        moved = (*new, *WITH_DOMAIN, "-e", f"mcp_hosted_zone_id={zone}")
+        environment.deploy(*old, "-e", "mcp_log_level=ERROR").require()
+        edit(environment, "app.yaml", "\nConditions:\n", LATER)
+        given = '    ReleaseAlarms: "{{ _mcp_options.mcp_alarms'
+        edit(environment, "../vars/main.yml", given, f"    Later: given\n{given}")
+        environment.deploy(*moved).require()
+        assert (parameters("app")["Later"], parameters("edge")["Domain"]) == ("given", DOMAIN)
+
+        versions = parameters("app")["LiveVersion"]
+        emergency = environment.play("playbooks/rollback.yml", *moved, "-e", "mcp_emergency=true").require(2)
+        said = " ".join(emergency.output.split())
+        assert "was published with Audience https://old.example.com/mcp, and today it is https://new.example" in said
+        assert parameters("app")["LiveVersion"] == versions and works()
+
+        environment.play("playbooks/rollback.yml", *moved).require()
+        assert "Later" not in parameters("app") and parameters("edge")["Domain"] == DOMAIN
+        assert parameters("app")["LiveVersion"] != versions and works()
+        # The other way round: the template of the release has a parameter that this inventory does not know.
+        edit(environment, "../vars/main.yml", f"    Later: given\n{given}", given)
+        environment.play("playbooks/rollback.yml", *moved).require()
+        assert parameters("app")["Later"] == "nothing" and works()
+    finally:
+        environment.sandbox.stop()

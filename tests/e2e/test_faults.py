@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.checkout import ROOT, copy_project, link_collection
 from tests.support.emulated import TestSandbox
-from tests.support.faults import Faults, Plan, at_first, sometimes
+from tests.support.faults import Faults, Plan, at_first, later, sometimes
 from tests.support.world import World, shared_packages
 
 pytestmark = pytest.mark.e2e
@@ -114,7 +114,17 @@ def test_every_command_ends_as_if_every_call_had_been_answered(
 
 
 @pytest.mark.proof
-def test_four_throttles_in_a_row_on_any_call(bench: Bench) -> None:
+def test_four_throttles_in_a_row_on_the_first_call_of_any_operation(bench: Bench) -> None:
     """Every operation that a command uses is throttled four times before it is answered."""
     for faults in live_with(bench, WHOLE_LIFE, at_first(THROTTLES, "throttled")):
         assert all(attempts > THROTTLES for attempts in faults.attempts.values()), faults.attempts
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_four_throttles_in_a_row_on_a_later_call_of_any_operation(bench: Bench, seed: int) -> None:
+    """Polls, reads back and last records are not the first calls of their operations."""
+    for faults in live_with(bench, SHORT_LIFE, later(THROTTLES, "throttled", seed)):
+        met = {operation for operation, _attempt, _fault in faults.met}
+        # The end of a command may come before an operation's turn.
+        assert len(met) >= 3, faults.attempts

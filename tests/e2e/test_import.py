@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stacks deleted by hand, and a data destroy that was killed: a deploy takes back what they left, as it was."""
+"""Stacks deleted by hand, a data destroy that was killed, secrets given up: a deploy takes back what they left."""
 
 from __future__ import annotations
 
@@ -123,3 +123,20 @@ def test_afterwards_a_run_changes_nothing(story: Story) -> None:
 
 def test_after_a_killed_destroy_the_state_bucket_is_taken_back_too(story: Story) -> None:
     assert story.foundation["StateBucket"] == "mcp-production-state-000000000000-us-east-1"
+
+
+@pytest.mark.proof
+def test_secrets_that_were_given_up_by_name_are_taken_back(story: Story) -> None:
+    """The store changes, the old copies leave the stack, and the store changes back: in force is the newest value."""
+    environment, secrets = story.environment, {"RequestStateSecret", "OriginSecret"}
+    in_ssm = ("-e", "mcp_secret_store=ssm")
+    environment.deploy(*in_ssm).require()
+    environment.deploy(*in_ssm, "-e", f"mcp_allow_replacement={','.join(secrets)}").require()
+    assert not secrets & set(resources(environment, "data"))
+    environment.play("playbooks/rotate_secrets.yml", *in_ssm).require()
+    look = environment.deploy("--check", "--diff").require()
+    assert set(re.findall(r"<-\s+import\s+\S+\s+(\w+)", look.stdout)) == secrets
+    environment.deploy().require()
+    assert {name: resources(environment, "data")[name] for name in RETAINED} == RETAINED
+    assert story.read("first") == "first text"
+    assert environment.deploy().require().changed == 0

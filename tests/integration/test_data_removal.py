@@ -207,6 +207,16 @@ def test_a_writer_during_the_backup_stops_the_run_before_anything_is_deleted(wor
     assert world.copies() == {**world.keep, "docs/late.md": b"late"}
 
 
+def test_an_object_that_is_overwritten_during_the_backup_stops_the_run(world: World) -> None:
+    """With as many bytes as it had."""
+    world.make_bucket(20)
+    world.on("CopyObject", 20, lambda: world.put({"docs/0003.md": b"new"}))
+    with pytest.raises(McpError, match=r"docs/0003.md .*has changed since it was copied.*Nothing was deleted"):
+        world.run(buckets=[world.files])
+    assert world.run(buckets=[world.files])["changed"]
+    assert world.copies() == {**world.keep, "docs/0003.md": b"new"}
+
+
 def test_a_large_object_is_copied_in_parts_with_its_headers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     large = 12 * 1024**2
     monkeypatch.setattr(retained_bucket, "COPY_OBJECT_LIMIT", large - 1)

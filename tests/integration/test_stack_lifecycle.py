@@ -59,6 +59,13 @@ Outputs:
   SecretArn: {Value: !GetAtt Secret.Id}
   TableName: {Value: !Ref Table}
 """
+# The same, with a secret that can be given up.
+GIVES_UP = (
+    DATA.replace("Resources:", 'Conditions: {HasSecrets: !Equals [!Ref Secrets, "yes"]}\nResources:')
+    .replace("Parameters:\n", "Parameters:\n  Secrets: {Type: String}\n")
+    .replace("AWS::SecretsManager::Secret\n", "AWS::SecretsManager::Secret\n    Condition: HasSecrets\n")
+    .replace("SecretArn: {", "SecretArn: {Condition: HasSecrets, ")
+)
 CALM = """
 Parameters: {Name: {Type: String}}
 Resources:
@@ -219,21 +226,49 @@ def test_what_a_deleted_stack_left_is_imported(data: Driver) -> None:
     assert body["Resources"]["Table"]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_a_run_that_was_killed_between_import_and_update(data: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stack has what was imported; the next run makes the rest, with no import asked for."""
-    data.good(**options(data))
-    delete_by_hand(data)
+def stop_after_the_import(driver: Driver, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, t.Any]) -> None:
+    """Run a task that ends before its update."""
 
     def stop(*_arguments: t.Any) -> t.NoReturn:
         raise McpError("stopped")
 
     with monkeypatch.context() as patch:
         patch.setattr(stack, "update_by_change_set", stop)
-        assert data.task(**options(data, import_existing=True))["msg"] == "stopped"
-    assert "IMPORT_COMPLETE" in data.state()
+        assert driver.task(**wanted)["msg"] == "stopped"
+    assert "IMPORT_COMPLETE" in driver.state()
+
+
+def test_a_run_that_was_killed_between_import_and_update(data: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack has what was imported; the next run makes the rest, with no import asked for."""
+    data.good(**options(data))
+    delete_by_hand(data)
+
+    stop_after_the_import(data, monkeypatch, options(data, import_existing=True))
     result = data.good(**options(data))
     assert {row["logical_id"] for row in result["changes"]} >= {"Note", "Topic", "TopicPolicy"}
     assert data.good(**options(data))["changed"] is False
+
+
+def test_an_existing_stack_takes_back_what_it_gave_up(data: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same secret with its value; after a run that was killed in between the next one goes on."""
+    data.path.write_text(GIVES_UP, encoding="utf-8")
+    common: dict[str, t.Any] = {"tags": {"a": "1"}, "import_existing": True, "allow_replacement": ["Secret"]}
+    having, without = ({**common, "parameters": {"Name": data.name, "Secrets": have}} for have in ("yes", "no"))
+    created = data.good(**having)
+    client = data.client("secretsmanager")
+    secret = client.get_secret_value(SecretId=f"{data.name}-key")
+    for killed in (False, True):
+        assert "SecretArn" not in data.good(**without)["outputs"]
+        planned = data.good(check_mode=True, **having)
+        assert {row["logical_id"]: row["action"] for row in planned["changes"]} == {"Secret": "import"}
+        if killed:
+            stop_after_the_import(data, monkeypatch, having)
+        result = data.good(**having)
+        assert result["outputs"] == created["outputs"] and result["status"] == "UPDATE_COMPLETE"
+        assert killed or "import" in {row["action"] for row in result["changes"]}
+        after = client.get_secret_value(SecretId=f"{data.name}-key")
+        assert (after["ARN"], after["SecretString"]) == (secret["ARN"], secret["SecretString"])
+        assert data.good(**having)["changed"] is False
 
 
 def test_nothing_to_import(data: Driver) -> None:

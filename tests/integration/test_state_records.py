@@ -168,7 +168,7 @@ def test_a_stopped_aws_takes_everything_later(own_sandbox: TestSandbox, tmp_path
 
 @contextlib.contextmanager
 def read_only(s3: t.Any) -> t.Iterator[None]:
-    """Refuse writes as S3 does; the emulator keeps bucket policies without obeying them."""
+    """Refuse writes as S3 does; the emulator keeps a bucket policy that denies them, and writes on."""
 
     def refuse(params: dict[str, t.Any], **_event: t.Any) -> t.NoReturn:
         raise refusal("AccessDenied", 403, "PutObject")

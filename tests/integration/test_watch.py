@@ -61,7 +61,7 @@ class Watch:
             "AlertsTopicArn": self.topic,
             "DistributionId": "E0123456789ABC",
             "CertificateArn": FULL["CertificateArn"],
-            "DeadLetterQueueName": f"mcp-{self.environment}-rotation-failed",
+            "RotationFunctionName": f"mcp-{self.environment}-rotation",
             "Region": "us-east-1",
             **parameters,
         }

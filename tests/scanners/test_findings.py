@@ -14,9 +14,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import load_template
 
 from tests.support import scanners
-from tests.support.expanded import FULL, LAYERS, PLAIN, expanded
+from tests.support.expanded import EVERY, LAYERS, expanded
 from tests.support.scanners import HERE, Accepted, Finding, offline, read_accepted, surprises
 
 ACCEPTED = read_accepted(HERE / "accepted_findings.yaml")
@@ -26,7 +27,7 @@ ENTRY = Accepted(FINDING, "A reason.", TODAY)
 
 
 class Scan(t.NamedTuple):
-    """What a scanner found in every layer as deployed without variables, and with all that they switch on."""
+    """What a scanner found in every layer, in each of the forms in which they are deployed."""
 
     findings: set[Finding]
     checks: int
@@ -42,7 +43,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scans(tmp_path_factory: pytest.TempPathFactory, calls: Path) -> dict[str, Scan]:
     """What each scanner found."""
     found = {"checkov": Scan(set(), 0), "guard": Scan(set(), 0)}
-    for given in (PLAIN, FULL):
+    for given in EVERY.values():
         folder = tmp_path_factory.mktemp("templates")
         for layer in LAYERS:
             (folder / f"{layer}.json").write_text(json.dumps(expanded(layer, given), indent=1), encoding="utf-8")
@@ -65,6 +66,15 @@ def test_nothing_is_found_but_what_is_accepted(
     unexpected = surprises(scan.findings, accepted, datetime.datetime.now(datetime.UTC).date())
     assert not unexpected, "\n".join(unexpected)
     assert scan.checks > 80
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_resource_is_scanned(layer: str) -> None:
+    """In at least one of the forms; the name of a version ends with a hash."""
+    path = LAYERS[layer]
+    written = set(load_template(path.read_text(encoding="utf-8"), path.name)["Resources"])
+    scanned = {name for given in EVERY.values() for name in expanded(layer, given)["Resources"]}
+    assert {name for name in written if not any(found.startswith(name) for found in scanned)} == set()
 
 
 def test_the_scanners_call_nobody(scans: dict[str, Scan], calls: Path) -> None:

@@ -52,6 +52,10 @@ FULL: dict[str, t.Any] = {
     "HostedZoneId": "Z0123456789ABC",
     "CertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0123",
 }
+# The other store of secrets, and the maintenance answer at both places.
+OTHER: dict[str, t.Any] = {**FULL, "SecretStore": "ssm", "GatewayMode": "maintenance", "Maintenance": "true"}
+# What excludes each other, so that every resource is in at least one of them.
+EVERY = {"plain": PLAIN, "everything-on": FULL, "ssm-and-maintenance": OTHER}
 PSEUDO = {"AWS::Region": REGION, "AWS::Partition": "aws", "AWS::AccountId": ACCOUNT, "AWS::URLSuffix": "amazonaws.com"}
 
 

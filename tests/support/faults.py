@@ -27,6 +27,8 @@ from tests.support.moments import Answer, Proxy, Relay
 
 SHARE = 0.3
 SLOW_S = 1.0
+# Half of the operations of a deploy are called more often than this.
+LATEST_CALL = 8
 # lost: carried out, and the connection is cut before the answer; cut: in the middle of the answer
 KINDS = ("error 500", "error 503", "throttled", "slow", "reset", "lost", "cut")
 ERRORS = {"error 500": ("InternalFailure", 500), "error 503": ("ServiceUnavailable", 503)}
@@ -60,6 +62,16 @@ def sometimes(seed: int, share: float = SHARE, kinds: tuple[str, ...] = KINDS) -
 def at_first(times: int, kind: str) -> Plan:
     """Return a plan that spoils the first attempts of every operation."""
     return lambda _operation, attempt: kind if attempt < times else ""
+
+
+def later(times: int, kind: str, seed: int) -> Plan:
+    """Return a plan that spoils as many attempts in a row of every operation, from a call that the seed chooses."""
+
+    def choose(operation: str, attempt: int) -> str:
+        first = random.Random(f"{seed} {operation}").randrange(1, LATEST_CALL)
+        return kind if first <= attempt < first + times else ""
+
+    return choose
 
 
 class FaultyRelay(Relay):

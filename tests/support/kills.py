@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass
 
-from tests.support.moments import Proxy, Stop
+from tests.support.moments import Live, Proxy, Stop
 from tests.support.playbook import PlaybookRun
 from tests.support.world import World
 
@@ -51,6 +52,23 @@ def kill_at(world: World, moment: Moment, *options: str, playbook: str = "deploy
             live.kill_tree()
         moment.state(world)
         assert (world.lock() is not None) == moment.locked
+
+
+@contextlib.contextmanager
+def held_at(world: World, moment: Moment, *options: str) -> t.Iterator[Live]:
+    """Start a deploy and hold it at the moment for as long as the block lasts; then it goes on to its end."""
+    stop = moment.stop(world)
+    with Proxy(stop) as proxy:
+        live = world.start(*options, env=proxy.environment)
+        try:
+            live.until(stop.reached.is_set, moment.name)
+            moment.state(world)
+            yield live
+            proxy.let_go = True
+            stop.released.set()
+            live.end()
+        finally:
+            live.kill_tree()
 
 
 def run_after_kill(world: World, locked: bool, *options: str, **more: t.Any) -> PlaybookRun:

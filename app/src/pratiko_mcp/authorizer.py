@@ -100,6 +100,8 @@ def policy(token: Token, effect: str, method_arn: str) -> dict[str, Any]:
         },
         "context": {
             "sub": token.subject,
+            # The access log writes it between quotes, as it is.
+            "log_sub": json.dumps(token.subject)[1:-1],
             "scope": " ".join(token.scopes),
             "client_id": token.client_id,
             "exp": str(token.expires_at),

@@ -99,8 +99,23 @@ def test_allow(bench: Bench) -> None:
                 }
             ],
         },
-        "context": {"sub": "alice", "scope": "read write", "client_id": "cli", "exp": str(expiry)},
+        "context": {
+            "sub": "alice",
+            "log_sub": "alice",
+            "scope": "read write",
+            "client_id": "cli",
+            "exp": str(expiry),
+        },
     }
+
+
+def test_a_subject_cannot_write_into_the_access_log(bench: Bench) -> None:
+    """The log puts it between quotes as it is."""
+    bench.secret(AWSCURRENT="s1")
+    subject = 'a","status":"200\n\\é'
+    context = bench.decide("s1", token(sub=subject))["context"]
+    assert context["sub"] == subject
+    assert json.loads(f'{{"sub":"{context["log_sub"]}"}}') == {"sub": subject}
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import typing as t
+from types import SimpleNamespace
 
 import boto3
 import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.alerts import alert_lines, listener
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.preflight import describe_environment
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:mcp-production-alerts"
@@ -28,7 +32,7 @@ def sns() -> t.Iterator[Stubber]:
 
 def heard(sns: Stubber, foundation: dict[str, t.Any]) -> dict[str, t.Any]:
     """Ask who hears the alarms."""
-    return listener(lambda _service: sns.client, foundation)
+    return listener(Context(params={}, make_client=lambda _service, _region: sns.client), foundation)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,51 @@ def test_a_refused_look_fails_nothing(sns: Stubber) -> None:
 @pytest.mark.parametrize("foundation", [{"outputs": {}, "parameters": {}}, {**FOUNDATION, "parameters": {}}])
 def test_without_an_address_nobody_is_asked(sns: Stubber, foundation: dict[str, t.Any]) -> None:
     assert heard(sns, foundation) == {}
+
+
+class Aws:
+    """A deployed environment whose alerts go to an address; SNS does not answer."""
+
+    def __init__(self, **params: t.Any) -> None:
+        self.asked: list[str] = []
+        self.params: dict[str, t.Any] = {"emergency": False, **params}
+
+    def client(self, service: str, _region: str | None) -> t.Any:
+        """Return what stands for a service's client."""
+        self.asked.append(service)
+        if service == "sns":
+            assert self.params["aws_config"]["retries"]["total_max_attempts"] <= 2
+            return SimpleNamespace(get_paginator=self.no_answer)
+        return SimpleNamespace(
+            get_caller_identity=lambda: {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ann"},
+            describe_stacks=self.describe_stacks,
+        )
+
+    def no_answer(self, _operation: str) -> t.NoReturn:
+        raise EndpointConnectionError(endpoint_url="https://sns.us-east-1.amazonaws.com")
+
+    def describe_stacks(self, StackName: str) -> dict[str, t.Any]:
+        outputs = [{"OutputKey": "AlertsTopicArn", "OutputValue": TOPIC}]
+        parameters = [{"ParameterKey": "AlertEmail", "ParameterValue": ADDRESS}]
+        stack = {"StackName": StackName, "StackStatus": "UPDATE_COMPLETE", "Outputs": outputs}
+        return {"Stacks": [{**stack, "Parameters": parameters}]}
+
+    def look(self) -> dict[str, t.Any]:
+        """Find out what exists."""
+        values = {"mcp_environment": "production", "mcp_region": "us-east-1", "mcp_sandbox": False}
+        return describe_environment(Context(params=self.params, make_client=self.client), values)
+
+
+def test_an_emergency_never_waits_for_the_service_that_would_tell_who_listens() -> None:
+    aws = Aws(emergency=True)
+    found = aws.look()
+    assert "sns" not in aws.asked
+    assert alert_lines(found) == []
+
+
+def test_others_wait_for_it_a_few_seconds_only() -> None:
+    (line,) = alert_lines(Aws().look())
+    assert "AWS did not say" in line
 
 
 def deployment(address: str, **more: t.Any) -> dict[str, t.Any]:

@@ -84,14 +84,16 @@ class Aws:
         answer = {"Contents": list(objects)} if objects else {}
         self.expect("s3", "list_objects_v2", answer, Bucket=bucket, Prefix=prefix)
 
-    def bucket_with_copy(self, *copies: dict[str, t.Any], now: tuple[dict[str, t.Any], ...] = (ONE,)) -> None:
+    def bucket_with_copy(
+        self, *copies: dict[str, t.Any], now: tuple[dict[str, t.Any], ...] = (ONE,), made: str = '"e"'
+    ) -> None:
         """Answer all that comes before a bucket's removal; ``copies`` is what the copy turns out to be."""
         self.expect("s3", "head_bucket", {}, Bucket=FILES)
         self.expect("s3", "head_bucket", {}, Bucket=STATE)
         self.listed(FILES, "", ONE)
         source = {"Bucket": FILES, "Key": "a"}
         wanted = {"Bucket": STATE, "Key": COPIES + "a", "CopySource": source, "CopySourceIfMatch": '"e"'}
-        self.expect("s3", "copy_object", {}, **wanted)
+        self.expect("s3", "copy_object", {"CopyObjectResult": {"ETag": made}}, **wanted)
         self.listed(FILES, "", *now)
         self.listed(STATE, COPIES, *copies)
 
@@ -126,8 +128,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     return Aws()
 
 
-def copied(key: str = "a", size: int = 3) -> dict[str, t.Any]:
-    return {"Key": COPIES + key, "Size": size, "ETag": '"x"'}
+def copied(key: str = "a", size: int = 3, etag: str = '"e"') -> dict[str, t.Any]:
+    return {"Key": COPIES + key, "Size": size, "ETag": etag}
 
 
 # --- Nothing is deleted
@@ -167,6 +169,27 @@ def test_a_copy_that_is_not_the_same_deletes_nothing(aws: Aws, copies: tuple[dic
     error = aws.refuse(buckets=[FILES])
     assert f"The copy s3://{STATE}/{COPIES}a is missing or is not 3 bytes long" in error.message
     assert "Nothing was deleted." in error.message
+
+
+@pytest.mark.parametrize(
+    ("copy", "source"),
+    [(copied(etag='"other"'), ONE), (copied(), {**ONE, "ETag": '"new"'})],
+    ids=["the copy was overwritten", "the object was overwritten"],
+)
+def test_other_content_of_the_same_size_deletes_nothing(
+    aws: Aws, copy: dict[str, t.Any], source: dict[str, t.Any]
+) -> None:
+    aws.bucket_with_copy(copy, now=(source,))
+    error = aws.refuse(buckets=[FILES])
+    assert f"s3://{STATE}/{COPIES}a" in error.message and "has changed since it was copied" in error.message
+    assert "Nothing was deleted." in error.message
+
+
+def test_a_copy_with_another_etag_is_the_one_that_s3_made(aws: Aws) -> None:
+    """As for objects that were uploaded in parts, or encrypted with a key of KMS."""
+    aws.bucket_with_copy(copied(etag='"m"'), made='"m"')
+    aws.expect("s3", "put_object", "AccessDenied")
+    assert "Could not write" in aws.refuse(buckets=[FILES]).message
 
 
 def test_an_object_written_during_the_copy_deletes_nothing(aws: Aws) -> None:

@@ -256,7 +256,7 @@ def test_without_a_usable_token_nothing_is_known(tmp_path: Path, text: str | Non
     with serving(lambda _request: Answer()) as (url, seen):
         result = check(url, kind="http", token_file=str(file))
     assert result["status"] == "unknown" and words in result["evidence"]
-    assert result["next_step"] == "ansible-playbook playbooks/token.yml --limit testing"
+    assert result["next_step"] == "ansible-playbook playbooks/token.yml -i INVENTORY --limit testing"
     assert seen == []
 
 

@@ -241,7 +241,9 @@ def test_401_without_a_token_is_unknown_and_with_one_critical(tmp_path: Path) ->
     assert without["status"] == "unknown" and "no token_file is given" in without["evidence"]
     assert with_token["status"] == "critical" and "is refused" in with_token["evidence"]
     assert 'resource_metadata="https://m"' in with_token["evidence"]
-    assert {without["next_step"], with_token["next_step"]} == {"ansible-playbook playbooks/token.yml --limit testing"}
+    assert {without["next_step"], with_token["next_step"]} == {
+        "ansible-playbook playbooks/token.yml -i INVENTORY --limit testing"
+    }
     assert [request.headers.get("authorization") for request in seen] == [None, "Bearer very-secret"]
     assert "very-secret" not in json.dumps(with_token)
 

@@ -9,6 +9,7 @@ import datetime
 import json
 import threading
 
+import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.filter.audit_lines import audit_lines
 from ansible_collections.pratikoai.mcp_servers.plugins.filter.with_stacks import with_stacks
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import report
@@ -171,6 +172,32 @@ def test_every_field_of_traffic_is_listed_also_what_stays(tmp_path):
     ]
     assert run(tmp_path, lines, deployment=deployment(fields=fields))["report"]["fields"] == fields
     assert "  stage_deployment:    a1 -> m1" in lines and "  authorizer_version:  3, as it was" in lines
+
+
+END = "ansible-playbook playbooks/undivert.yml -i inventories/production"
+AT_CDN = "-e mcp_divert_at=cdn"
+STAGE = {"field": "stage_deployment", "actual": "m", "stack": "d"}
+
+
+@pytest.mark.parametrize(
+    ("maintenance", "overrides", "ends"),
+    [
+        ("false", [STAGE], [END]),
+        ("true", [OVERRIDE], [f"{END} {AT_CDN}"]),
+        ("true", [STAGE], [END, f"{END} {AT_CDN}"]),
+        (None, [], [END]),
+    ],
+    ids=["at the gateway", "at the CDN", "at both", "before there were parameters"],
+)
+def test_a_diversion_is_told_with_the_command_that_ends_it_where_it_is(tmp_path, maintenance, overrides, ends):
+    """The other door would be opened in vain: callers stay diverted, and nothing fails."""
+    edge = {"name": "e", "status": "UPDATE_COMPLETE", "parameters": {"Maintenance": maintenance} if maintenance else {}}
+    told = deployment(diverted=True, overrides=overrides, stacks={"edge": edge})
+    lines: list[str] = []
+    result = run(tmp_path, lines, deployment=told)["report"]
+    assert result["undivert"] == ends
+    (line,) = [line for line in lines if line.startswith("DIVERTED")]
+    assert line.endswith(f"to end it: {'  and  '.join(ends)}")
 
 
 def test_a_failed_run_still_says_how_to_undo_it_and_what_waits(tmp_path):

@@ -131,6 +131,14 @@ class TestPlan:
         assert result["source"] == "local"
         assert "DisplayName: small -> (known after Size)" in result["diff"][0]["prepared"]
 
+    def test_a_value_that_is_not_given_is_kept(self, harness: Harness) -> None:
+        """Not the default of the template."""
+        harness.described(Parameters=[{"ParameterKey": "Size", "ParameterValue": "big"}])
+        harness.answer("validate_template")
+        harness.answer("get_template", {"TemplateBody": TEMPLATE}, StackName=ID, TemplateStage="Original")
+        result = harness.run(state="planned", parameters={"Size": None}, unknown_parameters=["Secret"])
+        assert [row["logical_id"] for row in result["changes"]] == []
+
     def test_failed_change_set(self, harness: Harness) -> None:
         """The reason is passed on, the change set removed."""
         harness.current()
@@ -584,18 +592,39 @@ class TestInput:
         message = harness.run()["msg"]
         assert "51,200" in message and "template_bucket" in message
 
-    def test_long_template_through_a_bucket(self, harness: Harness) -> None:
-        """Put there under its hash; a plan takes it away again, by version."""
+    def test_a_plan_takes_its_own_copy_of_a_long_template_away_again(self, harness: Harness) -> None:
+        """By version, and never the copy under the template's hash: a deploy may be about to name that one."""
+        harness.path.write_text(TEMPLATE + f"  Long: {{Value: {'x' * 52_000}}}\n", encoding="utf-8")
+        keys: list[str] = []
+        for operation in ("PutObject", "DeleteObject"):
+            harness.clients["s3"].meta.events.register(
+                f"provide-client-params.s3.{operation}", lambda params, **_more: keys.append(params["Key"])
+            )
+        for _plan in range(2):
+            harness.current()
+            put = {"Bucket": "b", "Key": ANY, "Body": ANY, "ContentType": "application/json"}
+            harness.stubs["s3"].add_response("put_object", {"VersionId": "v"}, put)
+            harness.answer("create_change_set", {"Id": SET, "StackId": ID})
+            harness.change_set(ADD)
+            harness.answer("delete_change_set")
+            harness.stubs["s3"].add_response("delete_object", {}, {"Bucket": "b", "Key": ANY, "VersionId": "v"})
+            assert harness.run(state="planned", template_bucket="b")["changed"]
+        harness.current()
+        harness.stubs["s3"].add_response("put_object", {"VersionId": "v"}, put)
+        harness.fail("create_change_set", message="stop here")
+        harness.stubs["s3"].add_response("delete_object", {}, {"Bucket": "b", "Key": ANY, "VersionId": "v"})
+        assert "stop here" in harness.run(state="planned", template_bucket="b")["msg"]
+        assert keys[::2] == keys[1::2] and len(set(keys)) == 3
+        assert all(re.fullmatch(r"templates/look-[0-9a-f]{32}\.json", key) for key in keys)
+
+    def test_a_long_template_of_an_update_lies_under_its_hash(self, harness: Harness) -> None:
+        """Once for all runs; a run whose plan is refused leaves what was there before it."""
         harness.path.write_text(TEMPLATE + f"  Long: {{Value: {'x' * 52_000}}}\n", encoding="utf-8")
         harness.current()
-        harness.fail("head_object", "404", service="s3")
-        put = {"Bucket": "b", "Key": ANY, "Body": ANY, "ContentType": "application/json"}
-        harness.stubs["s3"].add_response("put_object", {"VersionId": "v"}, put)
-        harness.answer("create_change_set", {"Id": SET, "StackId": ID})
-        harness.change_set(ADD)
-        harness.answer("delete_change_set")
-        harness.stubs["s3"].add_response("delete_object", {}, {"Bucket": "b", "Key": ANY, "VersionId": "v"})
-        assert harness.run(state="planned", template_bucket="b")["changed"]
+        harness.answer("list_change_sets", {"Summaries": []})
+        harness.stubs["s3"].add_response("head_object", {"ContentLength": 1}, {"Bucket": "b", "Key": ANY})
+        harness.fail("create_change_set", message="stop here")
+        assert "stop here" in harness.run(template_bucket="b")["msg"]
 
     def test_missing_credentials_are_no_traceback(self, harness: Harness) -> None:
         """The shared sentence about credentials."""

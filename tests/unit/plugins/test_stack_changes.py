@@ -35,6 +35,34 @@ def test_aws_change_set_with_values() -> None:
     ]
 
 
+ORIGIN = "/Properties/DistributionConfig/Origins/0/OriginCustomHeaders/0"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (f"{ORIGIN}/HeaderValue", "old-and-new"),
+        (ORIGIN, '{"HeaderName": "X", "HeaderValue": "old-and-new"}'),
+        ("/Properties/DistributionConfig", '{"Origins": [{"C": [{"HeaderValue" : "old-and-new"}]}]}'),
+        ("/Properties/SecretString", "old-and-new"),
+        ("/Properties/MasterUserPassword", "old-and-new"),
+    ],
+)
+def test_what_may_be_a_secret_is_told_to_change_and_not_how(path: str, value: str) -> None:
+    """A terminal and a controller's log keep what they show."""
+    details = [target(path, BeforeValue=value, AfterValue=value + "2")]
+    rows = changes.from_change_set([resource_change(Details=details)])
+    (detail,) = rows[0]["details"]
+    assert (detail["before"], detail["after"]) == ("(hidden)", "(hidden)")
+    assert "old-and-new" not in changes.render("edge", rows) and "(hidden) -> (hidden)" in changes.render("edge", rows)
+
+
+def test_a_policy_that_names_secrets_is_shown() -> None:
+    value = '{"Action": "secretsmanager:GetSecretValue"}'
+    rows = changes.from_change_set([resource_change(Details=[target("/Properties/Policies/0", AfterValue=value)])])
+    assert rows[0]["details"][0]["after"] == value
+
+
 @pytest.mark.parametrize(
     ("action", "replacement", "expected"),
     [

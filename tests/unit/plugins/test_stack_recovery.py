@@ -38,8 +38,31 @@ Resources:
 Outputs:
   Table: {Value: !Ref Table}
 """
+# A stack that has given its secret up: its own values say that there is none.
+GIVEN_UP = """
+Parameters:
+  Secrets: {Type: String}
+Conditions:
+  HasSecrets: !Equals [!Ref Secrets, "yes"]
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+  Secret:
+    Type: AWS::SecretsManager::Secret
+    Condition: HasSecrets
+    DeletionPolicy: RetainExceptOnCreate
+    DependsOn: Topic
+    Properties: {Name: env-key, Description: !Sub "of ${Secrets}"}
+Outputs:
+  Arn: {Condition: HasSecrets, Value: !Ref Secret}
+"""
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:env-key-abcdef"
 OWNER = "123456789012"
+
+
+def summary(logical_id: str, physical_id: str, status: str) -> dict[str, t.Any]:
+    """Return a resource as it is listed."""
+    named = {"LogicalResourceId": logical_id, "PhysicalResourceId": physical_id, "ResourceType": "x"}
+    return {**named, "ResourceStatus": status, "LastUpdatedTimestamp": NOW}
 
 
 @pytest.fixture
@@ -202,10 +225,119 @@ class TestImport:
         harness.fail("create_change_set", message="stop here")
         assert "stop here" in harness.run(**{**self.OPTIONS, "parameters": {"Name": "env", "WithBucket": "no"}})["msg"]
 
-    def test_an_existing_stack_imports_nothing(self, harness: Harness) -> None:
+    def test_an_unchanged_stack_imports_nothing(self, harness: Harness) -> None:
         """Its resources are its own: not even a look-up."""
         harness.current(sha256=harness.sha256)
         assert harness.run(import_existing=True)["changed"] is False
+
+    def given_up(self, harness: Harness, *physical_ids: str) -> dict[str, t.Any]:
+        """Expect a look at a stack whose secret left it and is there; return the options that take it back."""
+        harness.path.write_text(GIVEN_UP, encoding="utf-8")
+        harness.described(Parameters=[{"ParameterKey": "Secrets", "ParameterValue": "no"}])
+        held = [summary("Topic", "t", "CREATE_COMPLETE"), summary("Secret", ARN, "DELETE_COMPLETE")]
+        held += [summary("Other", physical_id, "CREATE_COMPLETE") for physical_id in physical_ids]
+        harness.answer("list_stack_resources", {"StackResourceSummaries": held}, StackName=ID)
+        harness.stubs["secretsmanager"].add_response("describe_secret", {"ARN": ARN}, {"SecretId": "env-key"})
+        return {**self.OPTIONS, "parameters": {"Secrets": "yes"}}
+
+    def test_an_existing_stack_takes_back_what_it_gave_up(self, harness: Harness) -> None:
+        """An import allows nothing else: the stack's own template and values, with what is taken back written out."""
+        bodies: list[str] = []
+        options = self.given_up(harness)
+        harness.clients["cloudformation"].meta.events.register(
+            "provide-client-params.cloudformation.CreateChangeSet",
+            lambda params, **_more: bodies.append(params["TemplateBody"]),
+        )
+        harness.answer("get_template", {"TemplateBody": GIVEN_UP}, StackName=ID, TemplateStage="Original")
+        harness.answer(
+            "create_change_set",
+            {"Id": SET, "StackId": ID},
+            StackName="s",
+            ChangeSetName=ANY,
+            ClientToken=ANY,
+            ChangeSetType="IMPORT",
+            Capabilities=ANY,
+            Parameters=[{"ParameterKey": "Secrets", "UsePreviousValue": True}],
+            ResourcesToImport=[
+                {
+                    "ResourceType": "AWS::SecretsManager::Secret",
+                    "LogicalResourceId": "Secret",
+                    "ResourceIdentifier": {"Id": ARN},
+                }
+            ],
+            TemplateBody=ANY,
+        )
+        harness.change_set({**ADD, "Action": "Import"})
+        harness.events(event(1, "UPDATE_COMPLETE", "s"))
+        harness.answer("execute_change_set")
+        harness.described("IMPORT_COMPLETE")
+        harness.events(event(1, "x", "s"), event(2, "IMPORT_COMPLETE", "s"))
+        harness.described("IMPORT_COMPLETE")
+        harness.answer("list_change_sets", {"Summaries": []})
+        harness.answer("create_change_set", {"Id": SET, "StackId": ID})
+        harness.change_set({**ADD, "Action": "Modify"})
+        harness.events(event(2, "IMPORT_COMPLETE", "s"))
+        harness.answer("execute_change_set")
+        harness.described("UPDATE_COMPLETE")
+        harness.events(event(2, "x", "s"), event(3, "UPDATE_COMPLETE", "s"))
+        harness.described("UPDATE_COMPLETE")
+        rows = [(row["action"], row["logical_id"]) for row in harness.run(**options)["changes"]]
+        assert rows == [("import", "Secret"), ("update", "Topic")]
+        body = json.loads(bodies[0])
+        assert body["Resources"].pop("Secret") == {
+            "Type": "AWS::SecretsManager::Secret",
+            "DeletionPolicy": "Retain",
+            "Properties": {"Name": "env-key", "Description": "of yes"},
+        }
+        assert set(body["Resources"]) == {"Topic"} and set(body["Outputs"]) == {"Arn"}
+
+    def test_what_an_existing_stack_would_take_back_is_planned_here(self, harness: Harness) -> None:
+        """CloudFormation refuses a change set that would make what exists."""
+        options = self.given_up(harness)
+        harness.answer("validate_template")
+        harness.answer("get_template", {"TemplateBody": GIVEN_UP}, StackName=ID, TemplateStage="Original")
+        result = harness.run(state="planned", **options)
+        assert {row["logical_id"]: row["action"] for row in result["changes"]} == {"Secret": "import"}
+        assert result["source"] == "local"
+
+    def test_what_the_stack_holds_under_another_id_is_not_imported(self, harness: Harness) -> None:
+        """It would be in the stack twice: left to the ordinary plan, which refuses to let go of it."""
+        options = self.given_up(harness, ARN)
+        harness.answer("create_change_set", {"Id": SET, "StackId": ID})
+        harness.change_set(ADD)
+        harness.answer("delete_change_set")
+        assert harness.run(state="planned", **options)["source"] == "change_set"
+
+    def test_a_stack_that_its_failed_import_left_empty_is_made_afresh(self, harness: Harness) -> None:
+        """IMPORT_ROLLBACK_COMPLETE is a stable state, but there is nothing to update."""
+        harness.described("IMPORT_ROLLBACK_COMPLETE")
+        harness.answer("list_stack_resources", {"StackResourceSummaries": []}, StackName=ID)
+        harness.events(event(1, "IMPORT_ROLLBACK_COMPLETE", "s"))
+        harness.answer("delete_stack", {}, StackName=ID)
+        harness.missing()
+        harness.fail("create_change_set", message="stop here")
+        assert "stop here" in harness.run()["msg"]
+
+    def test_a_stack_whose_later_import_failed_is_updated(self, harness: Harness) -> None:
+        """It is as it was before, and what could not be imported is not in it."""
+        harness.described("IMPORT_ROLLBACK_COMPLETE")
+        resources = [
+            summary("Topic", "t", "CREATE_COMPLETE"),
+            summary("Secret", ARN, "IMPORT_ROLLBACK_COMPLETE"),
+        ]
+        harness.answer("list_stack_resources", {"StackResourceSummaries": resources}, StackName=ID)
+        harness.answer("create_change_set", {"Id": SET, "StackId": ID})
+        harness.change_set(ADD)
+        harness.answer("delete_change_set")
+        assert harness.run(state="planned")["source"] == "change_set"
+
+    def test_an_import_whose_rollback_failed_says_what_is_left_to_do(self, harness: Harness) -> None:
+        """Nothing continues it: not tried, not taken for a stack that can be updated."""
+        harness.described("IMPORT_ROLLBACK_FAILED", StackStatusReason="No rights.")
+        result = harness.run()
+        assert "is IMPORT_ROLLBACK_FAILED: No rights." in result["msg"]
+        assert "aws cloudformation delete-stack --stack-name s" in result["msg"]
+        assert result["status"] == "IMPORT_ROLLBACK_FAILED"
 
     def test_a_secret_that_waits_for_its_deletion(self, harness: Harness) -> None:
         """The command that brings it back is named."""

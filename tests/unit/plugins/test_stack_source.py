@@ -132,17 +132,22 @@ class TestSource:
     def test_long_templates_belong_to_the_owner_too(self, harness: Harness) -> None:
         """Every call about the bucket names the account that has to own it."""
         harness.path.write_text(TEMPLATE + f"  Long: {{Value: {'x' * 52_000}}}\n", encoding="utf-8")
-        harness.current()
-        harness.stubs["s3"].add_client_error(
-            "head_object", "404", expected_params={**PLACE, "Key": ANY}, http_status_code=404
-        )
         put = {**PLACE, "Key": ANY, "Body": ANY, "ContentType": "application/json"}
+        harness.current()
         harness.stubs["s3"].add_response("put_object", {"VersionId": "v"}, put)
         harness.answer("create_change_set", {"Id": SET, "StackId": ID})
         harness.change_set(ADD)
         harness.answer("delete_change_set")
         harness.stubs["s3"].add_response("delete_object", {}, {**PLACE, "Key": ANY, "VersionId": "v"})
         assert harness.run(state="planned", **BUCKET)["changed"]
+        harness.current()
+        harness.answer("list_change_sets", {"Summaries": []})
+        harness.stubs["s3"].add_client_error(
+            "head_object", "404", expected_params={**PLACE, "Key": ANY}, http_status_code=404
+        )
+        harness.stubs["s3"].add_response("put_object", {"VersionId": "v"}, put)
+        harness.fail("create_change_set", message="stop here")
+        assert "stop here" in harness.run(**BUCKET)["msg"]
 
     def test_unchanged_inputs_have_the_same_hash(self, harness: Harness) -> None:
         """And other ones another."""

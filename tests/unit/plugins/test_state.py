@@ -198,8 +198,15 @@ def test_an_emergency_is_told_how_to_end_a_gradual_shift_by_hand() -> None:
     by_hand = "aws deploy stop-deployment --deployment-id"
     with pytest.raises(McpError) as caught:
         Task(contested(lock()), lock="acquire", emergency=True).run()
-    for words in ("aws deploy list-deployments", by_hand, "--auto-rollback-enabled", "-e mcp_take_over_run_id=theirs"):
+    for words in (by_hand, "--auto-rollback-enabled", "-e mcp_take_over_run_id=theirs"):
         assert words in caught.value.message
+    # Without application and group the list is that of the whole account: each of them would be taken back.
+    listed = re.findall(r"aws deploy list-deployments ([^,]*)", caught.value.message)
+    assert listed == [
+        f"--application-name mcp-production --deployment-group-name mcp-production-{role} "
+        "--include-only-statuses InProgress --query deployments --output text"
+        for role in ("server", "authorizer")
+    ]
     with pytest.raises(McpError) as caught:
         Task(contested(lock()), lock="acquire").run()
     assert by_hand not in caught.value.message

@@ -152,7 +152,7 @@ def test_a_diversion_is_one_call_and_is_read_again(aws: Aws) -> None:
     aws.look()
     aws.deployment("maint1")
     aws.patch(("/deploymentId", "maint1"))
-    aws.look(deployment="maint1")
+    aws.stage(deployment="maint1")
     result = aws.run(set={"stage_deployment": "maint1"})
     assert result["changed"] and result["fields"] == {**BEFORE, "stage_deployment": "maint1"}
     assert result["differences"] == [{"field": "stage_deployment", "before": "live01", "after": "maint1"}]
@@ -286,7 +286,7 @@ def test_somebody_elses_change_is_waited_for(aws: Aws) -> None:
     for _attempt in range(3):
         aws.stubs["apigateway"].add_client_error("update_stage", "ConflictException", "concurrent modification", 409)
     aws.patch(("/deploymentId", "maint1"))
-    aws.look(deployment="maint1")
+    aws.stage(deployment="maint1")
     assert aws.run(set={"stage_deployment": "maint1"})["changed"]
     assert aws.slept == 3
 
@@ -308,3 +308,31 @@ def test_a_refusal_is_not_taken_for_nothing_there(aws: Aws, service: str, operat
     aws.stubs[service].add_client_error(operation, "AccessDeniedException", "not authorized", 403)
     with pytest.raises(ClientError, match="not authorized"):
         aws.run()
+
+
+def lambda_away(aws: Aws) -> None:
+    """Only once: who does not answer is not asked for the second alias."""
+    aws.stubs["lambda"].add_client_error("get_alias", "ServiceException", "internal error", 500)
+
+
+def test_the_stage_is_switched_where_lambda_does_not_answer(aws: Aws) -> None:
+    """A diversion is for that hour; the way back names only what is known."""
+    aws.stage()
+    lambda_away(aws)
+    aws.deployment("maint1")
+    aws.patch(("/deploymentId", "maint1"))
+    aws.stage(deployment="maint1")
+    result = aws.run(set={"stage_deployment": "maint1"})
+    assert result["changed"]
+    assert result["differences"] == [{"field": "stage_deployment", "before": "live01", "after": "maint1"}]
+    unknown = {"server_version": None, "authorizer_version": None}
+    assert result["before"] == {**BEFORE, **unknown}
+    assert result["after"] == {**BEFORE, **unknown, "stage_deployment": "maint1"}
+    assert len(aws.warned) == 1 and "internal error" in aws.warned[0] and "lambda:GetAlias" in aws.warned[0]
+
+
+def test_an_alias_is_not_moved_where_lambda_does_not_answer(aws: Aws) -> None:
+    aws.stage()
+    lambda_away(aws)
+    with pytest.raises(ClientError, match="internal error"):
+        aws.run(set={"stage_deployment": "maint1", "server_version": "6"})

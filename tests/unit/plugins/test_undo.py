@@ -149,6 +149,45 @@ def test_what_the_stack_rendered_last_is_no_way_back_from_an_override() -> None:
         assert records[1]["body"]["action"] == action
 
 
+SINCE = "2026-11-22T15:00:00.000+00:00"
+
+
+def began(second: int, after: str, action: str = "set", reason: str = "divert") -> dict[str, t.Any]:
+    """Return the override record of a flip of the stage, some seconds after that moment."""
+    body = {"field": "stage_deployment", "action": action, "after": after, "reason": reason}
+    return {"id": f"o{second}", "time": f"2026-11-22T15:00:0{second}.000Z", "body": body}
+
+
+@pytest.mark.parametrize(
+    ("events", "diverted"),
+    [
+        ([], False),
+        ([began(0, "maint1")], True),
+        # To the answer of the gateway before, which this run has replaced.
+        ([began(1, "maint0")], True),
+        ([began(2, "live01", "clear", "undivert"), began(1, "maint1")], False),
+        ([began(3, "maint1", reason="undo"), began(2, "live01", "clear", "undivert"), began(1, "maint1")], True),
+        ([began(1, "live00", reason="undo")], False),
+        ([{**began(1, "maint1"), "time": "2026-11-22T14:59:59.999Z"}], False),
+    ],
+    ids=["never", "diverted", "to an older answer", "ended", "undone", "to real methods", "before"],
+)
+def test_a_diversion_counts_from_a_moment_until_it_is_ended(events: list[dict[str, t.Any]], diverted: bool) -> None:
+    assert undo.diverted_since(APP, {"override": events}, SINCE) is diverted
+
+
+@pytest.mark.parametrize(("after", "action"), [("true", "set"), ("false", "clear")])
+def test_a_switch_of_the_cdn_records_the_way_back(after: str, action: str) -> None:
+    before = "false" if after == "true" else "true"
+    flip = {"what": "undo", "target": "cdn_maintenance", "before": before, "after": after}
+    first, second = undo.cdn_records(flip, "id1")
+    body = {"command": "undo", "fields": {"cdn_maintenance": before}, "undoes": "id1"}
+    assert first == {"kind": "undo", "body": body}
+    event = {"field": "cdn_maintenance", "action": action, "before": before, "after": after, "reason": "undo"}
+    assert second == {"kind": "override", "body": event}
+    assert "undoes" not in undo.cdn_records(flip, None)[0]["body"]
+
+
 def test_weights_are_told_and_not_gone_back_to() -> None:
     before = {**NOW, "server_version_weights": {"8": 0.1}}
     seen = {

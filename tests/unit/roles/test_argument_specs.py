@@ -36,12 +36,17 @@ PARTS = {
         "rollback_at_once",
         "rollback_release",
         "release_version",
+        "release_move",
+        "release_refused",
+        "keep_diverted",
+        "verify_traffic",
         "write_token",
         "address",
         "certificate",
         "divert_cdn",
         "undivert_cdn",
         "flip_cdn",
+        "flip_cdn_secret",
         "destroy_data",
         "destroy_foundation",
     },
@@ -95,3 +100,10 @@ def test_every_option_is_used_somewhere():
     read_by_plugins = [name for path in checks for name in re.findall(r'"(mcp_[a-z0-9_]+)"', path.read_text())]
     used = used_variables(ROOT / "roles") | used_variables(ROOT / "playbooks") | set(read_by_plugins)
     assert set(OPTIONS) - used == set()
+
+
+@pytest.mark.parametrize("folder", ["roles", "playbooks"])
+def test_no_arn_is_of_one_partition(folder):
+    """GovCloud and China have others than aws."""
+    texts = {path: path.read_text() for kind in ("*.yml", "*.yaml") for path in (ROOT / folder).rglob(kind)}
+    assert [str(path) for path, text in texts.items() if "arn:aws:" in text and path.parent.name != "meta"] == []

@@ -8,7 +8,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
+from tests.support.checkout import ROOT
 from tests.support.expanded import PLAIN, expanded
 
 SHIFTING = {"ReleaseStrategy": "Linear10PercentEvery1Minute", "ShiftTraffic": "true", "LiveVersion": "7"}
@@ -59,6 +63,17 @@ def test_without_it_nothing_of_codedeploy_is_there(given: dict[str, str]):
 def test_an_update_that_does_not_ask_for_it_moves_the_aliases_at_once(given: dict[str, str]):
     resources = app(**given)
     assert shifting(resources) == set() and len(of_codedeploy(resources)) == 3
+
+
+@pytest.mark.parametrize(("planned", "told"), [(True, "false"), (False, None)])
+def test_before_the_aliases_move_nothing_is_left_that_shifts_a_rollback_of_it(planned: bool, told: str | None):
+    """And a deploy that changes nothing of the app does not change this either."""
+    tasks = yaml.safe_load((ROOT / "roles/production/tasks/apply_app.yml").read_text())
+    variables = {"mcp_deployment": {"stacks": {"app": {"planned": planned}}}}
+    for task in tasks:
+        written = trust_as_template(task["vars"]["_mcp_shift_traffic"])
+        assert Templar(DataLoader(), variables).template(written) == told
+    assert len(tasks) == 2
 
 
 @pytest.mark.parametrize("alarms", ["true", "false"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from pathlib import Path
@@ -174,6 +175,15 @@ def test_every_gateway_resource_counts_in_the_deployments_hash():
     }
     hashed = TEMPLATES["app"]["Resources"]["ApiDeployment"]["Metadata"]["McpHashOf"]
     assert sorted(hashed) == sorted(gateway)
+
+
+def test_the_access_log_takes_no_message_and_no_claim_as_it_came():
+    """API Gateway's message may quote the header with the token, and neither it nor a claim is escaped."""
+    _name, _id, stage = next(iter(resources("AWS::ApiGateway::Stage")))
+    line = stage["Properties"]["AccessLogSetting"]["Format"]
+    assert set(json.loads(line)) >= {"time", "id", "status", "sub", "error"}
+    assert "$context.error.responseType" in line and "$context.error.message" not in line
+    assert "$context.authorizer.log_sub" in line and "$context.authorizer.sub" not in line
 
 
 def test_both_identity_sources_guard_the_authorizers_cache():

@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.expanded import FULL, LAYERS, PLAIN, expanded
+from tests.support.expanded import EVERY, FULL, LAYERS, PLAIN, expanded
 
 FREE_ALARMS = 10
 # As AWS documents them (2026-11): with other dimensions an alarm finds no data, and is green for ever.
@@ -24,7 +24,6 @@ DIMENSIONS = {
     "AWS/DynamoDB": {"TableName"},
     "AWS/Lambda": {"FunctionName"},
     "AWS/Logs": {"LogGroupName"},
-    "AWS/SQS": {"QueueName"},
     "mcp": {"Environment"},
 }
 OTHER_DIMENSIONS: dict[str, set[str]] = {
@@ -130,6 +129,26 @@ def test_refused_tokens_never_page():
     assert 'raise Exception("Unauthorized")' in (ROOT / "app/src/pratiko_mcp/authorizer.py").read_text()
 
 
+def test_a_rotation_that_fails_is_seen_however_it_was_called():
+    """Secrets Manager calls the function synchronously: its failures reach no dead letter queue."""
+    function = resources("app", "AWS::Lambda::Function")["RotationFunction"]["FunctionName"]
+    alarm = every_alarm()["RotationErrorsAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": "rotationfunctionname"}]
+    variables = (ROOT / "roles/production/vars/main.yml").read_text()
+    assert 'RotationFunctionName: "mcp-{{ mcp_environment }}-rotation"' in variables
+    assert function == "mcp-production-rotation"
+    # One failure rings within the hour, and for a day: the longest that CloudWatch looks back.
+    assert breaching(alarm, [1]) and breaching(alarm, [1, *[0.0] * 23]) and not breaching(alarm, [0] * 24)
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 86400 and alarm["Period"] <= 3600
+
+
+def test_the_alarm_of_the_cdn_does_not_hide_that_it_answers_by_itself():
+    """While it gives the maintenance answer this alarm rings alone."""
+    text = every_alarm()["CdnErrorsAlarm"]["AlarmDescription"]
+    assert "maintenance answer" in text and "playbooks/undivert.yml" in text and "mcp_divert_at=cdn" in text
+
+
 def test_without_alarms_the_dashboard_stays():
     off = expanded("watch", {**FULL, "Alarms": "false"})["Resources"]
     assert {body["Type"] for body in off.values()} == {"AWS::CloudWatch::Dashboard"}
@@ -177,7 +196,7 @@ def test_a_widget_shows_metrics_that_exist(widget):
 
 def test_the_dashboard_shows_what_the_alarms_watch():
     shown = {(namespace, name) for widget in widgets() for namespace, name, _, _ in metrics_of(widget)}
-    hidden = {"AWS/CertificateManager", "AWS/CloudFront", "AWS/SQS"}
+    hidden = {"AWS/CertificateManager", "AWS/CloudFront"}
     watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in every_alarm().values()}
     assert {entry for entry in watched if entry[0] not in hidden} <= shown
     statistics = {options.get("stat") for widget in widgets() for _, _, _, options in metrics_of(widget)}
@@ -242,7 +261,7 @@ def test_switching_traces_publishes_new_versions():
     assert len(versions()) == 2 and not versions() & versions(Tracing="Active")
 
 
-@pytest.mark.parametrize("given", [PLAIN, FULL], ids=["plain", "everything-on"])
+@pytest.mark.parametrize("given", EVERY.values(), ids=EVERY)
 def test_every_function_logs_into_a_group_that_ends(given):
     bodies = [body for layer in LAYERS for body in expanded(layer, given)["Resources"].values()]
     groups = {
