@@ -15,6 +15,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     Context,
     McpError,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.deploy_lock import LockLost
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.lock_renewal import LOCK_OPTION
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_change_set import (
     BODY_LIMIT,
@@ -99,6 +100,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "default": "present", "choices": ["planned", "present", "absent", "drift"]},
     "template": {"type": "path"},
     "template_key": {"type": "str", "no_log": False},
+    "deployed_template": {"type": "bool"},
     "keep_template": {"type": "bool", "default": False},
     "literals": {"type": "dict", "default": {}},
     "parameters": {"type": "dict", "default": {}},
@@ -129,7 +131,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "lock": LOCK_OPTION,
 }
 SPEC_OPTIONS: dict[str, t.Any] = {
-    "required_if": [("state", state, ["template", "template_key"], True) for state in ("present", "planned")],
+    "required_if": [
+        ("state", state, ["template", "template_key", "deployed_template"], True) for state in ("present", "planned")
+    ],
     "mutually_exclusive": [("template", "template_key")],
 }
 
@@ -315,6 +319,11 @@ def update_by_change_set(ctx: Context, desired: Desired, stack: Stack | None, wi
         return rows if rows and stack and update_outline(ctx, desired, stack, body) else []
     ctx.progress(f"{desired.name}: change set {label} created, {len(rows)} changes")
     operation = watch(ctx, change_set.stack_id, total=len(rows))
+    try:
+        operation.keep_lock()  # the last moment to leave everything to a run that took over
+    except LockLost:
+        discard(ctx, change_set.arn, change_set.stack_id)
+        raise
     ctx.progress(f"{desired.name}: executing change set {label}")
     execute(client, change_set)
     finish(operation, ("UPDATE_COMPLETE",) if stack else ("CREATE_COMPLETE",))

@@ -176,7 +176,8 @@ def lock_renewer(ctx: Context) -> t.Callable[[], None]:
         if not renew_lock(ctx.client("s3"), *place):
             raise LockLost(
                 f"Another run took the deploy lock s3://{lock['bucket']}/{lock['key']} over while this one waited for "
-                f"stack {ctx.params['name']}. This run stops here; CloudFormation carries on, and the other run waits."
+                f"stack {ctx.params['name']}. This run stops here. What CloudFormation "
+                "has begun it carries on with, and the other run waits."
             )
         renewed = time.monotonic()
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a template's text comes from, and where it is kept: a file, or a bucket under the hash of the text."""
+"""Where a template's text comes from, and where it is kept: a file, the stack, or a bucket under its hash."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import hashlib
 import re
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
+    AWS_ERRORS,
     Context,
     McpError,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import (
     Bucket,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_operation import read_template
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_watch import is_missing
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import (
+    HASH_OUTPUT,
     read_text,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template_references import canonical
 
 KEY_PATTERN = re.compile(r"(?:.*/)?source-(?P<sha256>[0-9a-f]{64})\.yaml")
 
@@ -45,6 +50,8 @@ def bucket_owner(ctx: Context) -> str | None:
 def source_name(ctx: Context) -> str:
     """Return what to call the template in messages."""
     key = ctx.params["template_key"]
+    if ctx.params["deployed_template"]:
+        return f"the template of stack {ctx.params['name']}"
     return f"s3://{ctx.params['template_bucket']}/{key}" if key else str(ctx.params["template"])
 
 
@@ -54,7 +61,27 @@ def read_source(ctx: Context) -> str:
     :raises McpError: it cannot be read, or is not the text that its key names
     """
     key = ctx.params["template_key"]
+    if ctx.params["deployed_template"]:
+        return read_deployed(ctx)
     return read_kept(template_bucket(ctx), key) if key else read_text(ctx.params["template"])
+
+
+def read_deployed(ctx: Context) -> str:
+    """Return the template that the stack has, without the output with its hash.
+
+    :raises McpError: there is no such stack
+    """
+    name = ctx.params["name"]
+    try:
+        document = read_template(ctx.client("cloudformation"), name, "Original")
+    except AWS_ERRORS as error:
+        if not is_missing(error):
+            raise
+        raise McpError(f"deployed_template: there is no stack {name}. Nothing was changed. Deploy it first.") from error
+    document["Outputs"] = {key: value for key, value in document["Outputs"].items() if key != HASH_OUTPUT}
+    if not document["Outputs"]:
+        del document["Outputs"]
+    return canonical(document)
 
 
 def read_kept(bucket: Bucket, key: str) -> str:

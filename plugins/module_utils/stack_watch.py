@@ -163,7 +163,7 @@ class Watch:
         settled_at: float | None = None
         for pause in pauses(self.interval):
             try:
-                self._renew()
+                self.keep_lock()
                 stack = self._look(begun)
                 answered = time.monotonic()
             except AWS_ERRORS as error:
@@ -182,7 +182,11 @@ class Watch:
             time.sleep(pause)
         raise AssertionError("pauses() never ends")
 
-    def _renew(self) -> None:
+    def keep_lock(self) -> None:
+        """Renew the lease of the deploy lock.
+
+        :raises LockLost: another run has it by now
+        """
         try:
             self.renew()
         except LockLost:

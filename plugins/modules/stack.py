@@ -47,13 +47,18 @@ options:
         those resources appended to its own logical id, and every reference follows. It also depends on those of them
         that are gateway methods and gateway responses, because a deployment takes a picture of what is there.
         Values that come as stack parameters are not part of that hash, values in O(literals) are.
-      - O(state=present) and O(state=planned) need it or O(template_key).
+      - O(state=present) and O(state=planned) need it, O(template_key) or O(deployed_template).
     type: path
   template_key:
     description:
       - Key in O(template_bucket) of a source text that O(keep_template) put there. It is used instead of a file.
       - The text has to have the hash that is in its key.
     type: str
+  deployed_template:
+    description:
+      - Whether to use the template that the stack has, so that only O(parameters) and O(tags) can change, whatever was
+        edited in the file since. It wins over O(template) and O(template_key).
+    type: bool
   keep_template:
     description:
       - Whether to put the template's source text into O(template_bucket), under the hash of the text, so that this
@@ -232,6 +237,13 @@ EXAMPLES = r"""
     template_key: templates/source-5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef.yaml
     literals:
       CodeKey: packages/0a1b2c.zip
+
+- name: Switch something in an outage, and nothing else
+  pratikoai.mcp_servers.stack:
+    name: mcp-production-edge
+    deployed_template: true
+    parameters:
+      Maintenance: "true"
 
 - name: Make a stack again whose table and bucket live on
   pratikoai.mcp_servers.stack:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -73,6 +74,22 @@ class Story:
         found = client("cloudfront").get_distribution_config(Id=outputs["DistributionId"])["DistributionConfig"]
         return str(found["Origins"]["Items"][0]["CustomHeaders"]["Items"][0]["HeaderValue"])
 
+    @property
+    def comment(self) -> str:
+        """What the distribution says that it is."""
+        client = self.environment.sandbox.client("cloudfront")
+        (found,) = client.list_distributions()["DistributionList"]["Items"]
+        return str(client.get_distribution_config(Id=found["Id"])["DistributionConfig"]["Comment"])
+
+    def edit_template(self) -> t.Callable[[], None]:
+        """Change the template as an upgrade does that was not deployed yet; return what takes that back."""
+        path = self.environment.project / "roles" / "production" / "files" / "edge.yaml"
+        before = path.read_text(encoding="utf-8")
+        after = re.sub(r"(?m)^( +Comment:).*$", r"\1 not deployed", before)
+        assert after != before
+        path.write_text(after, encoding="utf-8")
+        return lambda: t.cast(None, path.write_text(before, encoding="utf-8"))
+
     def delete_the_api(self) -> None:
         """Lose the gateway by hand, as in the outage that this is for."""
         gateway = self.environment.sandbox.client("apigateway")
@@ -80,6 +97,7 @@ class Story:
         gateway.delete_rest_api(restApiId=api["id"])
 
     def tell(self) -> t.Self:
+        take_back = self.edit_template()
         self.run("look", "divert", *AT_CDN, "--check")
         self.run("diverted", "divert", *AT_CDN, "-e", f'mcp_maintenance_message="{MESSAGE}"')
         self.answers = {
@@ -88,6 +106,8 @@ class Story:
             for path in ("/mcp", "/", "/.well-known/jwks.json", "/nothing/here")
         }
         self.run("again", "divert", *AT_CDN, "-e", f'mcp_maintenance_message="{MESSAGE}"')
+        self.comment_of_diverted = self.comment
+        take_back()
         self.run("at the other door", "undivert")
         self.run("deployed", "deploy")
         self.run("undiverted", "undivert", *AT_CDN)
@@ -131,6 +151,10 @@ def test_every_path_and_method_is_answered_by_the_cdn(story: Story) -> None:
         assert answer.status_code == 503, (method, path)
         assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("60", "no-store")
         assert "FunctionGeneratedResponse" in answer.headers["x-cache"]
+
+
+def test_a_template_that_was_not_deployed_stays_so(story: Story) -> None:
+    assert story.comment_of_diverted == story.comment and "not deployed" not in story.comment
 
 
 def test_programs_and_people_are_told_why(story: Story) -> None:

@@ -659,6 +659,18 @@ def test_lock_is_renewed_while_waiting(harness: Harness, monkeypatch: pytest.Mon
     assert any("could not be renewed" in line for line in harness.lines)
 
 
+def test_a_lock_that_was_lost_before_the_update_leaves_the_stack_alone(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever took over may have set the stage beside the stack since this run looked."""
+    monkeypatch.setattr(stack_operation, "renew_lock", lambda *_arguments: False)
+    TestApply().start_update(harness)
+    harness.answer("delete_change_set", {}, ChangeSetName=SET)
+    harness.current(sha256="old")
+    message = harness.run(lock=LOCK)["msg"]
+    assert "took the deploy lock s3://b/k over" in message and "This run stops" in message
+
+
 def test_lost_lock_stops_the_run(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs must not go on side by side."""
     monkeypatch.setattr(stack_operation, "renew_lock", lambda *_arguments: False)

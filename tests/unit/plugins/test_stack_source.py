@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_operation import rolled_back_by
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import HASH_OUTPUT, build_template
 from botocore.response import StreamingBody
 from botocore.stub import ANY
 
@@ -103,6 +104,26 @@ class TestSource:
         """The option is named."""
         assert "template_bucket is not set" in harness.run(template=None, template_key=KEY)["msg"]
         assert "template_bucket is not set" in harness.run(keep_template=True)["msg"]
+
+    def test_the_template_that_the_stack_has(self, harness: Harness) -> None:
+        """Its own hash again, so nothing differs but what was given; the file may be another by now."""
+        body = build_template(str(harness.path), {}).body
+        harness.path.write_text("Resources: {}", encoding="utf-8")
+        deployed = {"deployed_template": True, "template": None, "parameters": {"Size": "small"}}
+        digest = json.loads(body)["Outputs"][HASH_OUTPUT]["Value"]
+        for _attempt in range(2):
+            harness.answer("get_template", {"TemplateBody": body}, StackName="s", TemplateStage="Original")
+            harness.current(sha256=digest)
+            assert harness.run(**deployed)["changed"] is False
+        harness.answer("get_template", {"TemplateBody": body})
+        expect_update(harness, TemplateBody=body)
+        finish(harness)
+        assert harness.run(**{**deployed, "parameters": {"Size": "big"}})["changed"] is True
+
+    def test_a_stack_that_is_not_there_has_none(self, harness: Harness) -> None:
+        """One clear error."""
+        harness.fail("get_template", message="Stack with id s does not exist")
+        assert "there is no stack s. Nothing was changed" in harness.run(deployed_template=True, template=None)["msg"]
 
     def test_kept_once(self, harness: Harness) -> None:
         """The text as it is in the file, in the owner's bucket; a second run writes nothing."""
