@@ -109,7 +109,7 @@ class TestSource:
         """Its own hash again, so nothing differs but what was given; the file may be another by now."""
         body = build_template(str(harness.path), {}).body
         harness.path.write_text("Resources: {}", encoding="utf-8")
-        deployed = {"deployed_template": True, "template": None, "parameters": {"Size": "small"}}
+        deployed: dict[str, t.Any] = {"deployed_template": True, "template": None, "parameters": {"Size": "small"}}
         digest = json.loads(body)["Outputs"][HASH_OUTPUT]["Value"]
         for _attempt in range(2):
             harness.answer("get_template", {"TemplateBody": body}, StackName="s", TemplateStage="Original")
