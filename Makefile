@@ -36,8 +36,8 @@ ifndef PYTHON
 PYTHON := $(shell $(find_python))
 endif
 
-# Tests that share an environment stay on one worker, in their order.
-SIDE_BY_SIDE = -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder
+# The tests of a file share an environment: they stay on one worker, in their order.
+SIDE_BY_SIDE = -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 ifeq ($(SANDBOX)-$(filter local,$(ENV)),1-)
 OVERLAY := 1
