@@ -137,10 +137,13 @@ class Context:
             self._clients[key] = self.make_client(service, region)
         return self._clients[key]
 
-    def short_client(self, service: str) -> t.Any:
-        """Return a client that gives up within seconds, for a look that nothing hangs on."""
+    def short_client(self, service: str, config: dict[str, t.Any] | None = None) -> t.Any:
+        """Return a client that gives up within seconds, for a look that nothing hangs on.
+
+        :param config: of botocore, instead of SHORT_LOOK
+        """
         given = self.params.get("aws_config")
-        self.params["aws_config"] = given or SHORT_LOOK
+        self.params["aws_config"] = given or config or SHORT_LOOK
         try:
             return self.make_client(service, None)
         finally:

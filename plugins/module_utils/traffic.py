@@ -43,6 +43,8 @@ MISSING = ("NotFoundException", "ResourceNotFoundException")
 # Somebody else changes the same stage or function at this moment, a stack update for example.
 BUSY = ("ConflictException", "ResourceConflictException")
 BUSY_ATTEMPTS, BUSY_DELAY_S = 10, 1.0
+# Of versions that are only noted: four throttles in a row are waited out, silence takes at most half a minute.
+ALIAS_LOOK = {"connect_timeout": 2, "read_timeout": 2, "retries": {"mode": "standard", "total_max_attempts": 5}}
 
 Fields = dict[str, t.Any]
 
@@ -108,7 +110,7 @@ def read_for_the_stage(ctx: Context) -> Fields:
     """
     fields = read_stage(ctx.client("apigateway"), ctx.params)
     try:
-        aliases = read_aliases(ctx.short_client("lambda"), ctx.params)
+        aliases = read_aliases(ctx.short_client("lambda", ALIAS_LOOK), ctx.params)
     except AWS_ERRORS as error:
         ctx.warn(
             f"Lambda does not tell which versions are live (lambda:GetAlias): {error} The stage is looked after all "
