@@ -94,7 +94,7 @@ sanity: dev ## ansible-test sanity
 test: lint test-only ## everything, hermetic
 
 test-only: dev ## the tests without the linters
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --durations=40 --durations-min=5 tests
 
 proof: dev ## the long forms of the proofs
 	@MCP_PROOF=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests -m proof
