@@ -164,6 +164,6 @@ def _listening_pid_by_lsof(port: int) -> int | None:
 
 def _command_of(pid: int) -> str:
     with contextlib.suppress(OSError):
-        return " ".join(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")).strip()[:120]
+        return " ".join(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").split())[:120]
     answer = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return answer.stdout.strip()[:120]
+    return " ".join(answer.stdout.split())[:120]

@@ -100,6 +100,16 @@ def test_the_holder_of_a_port_is_named() -> None:
     assert processes.port_holder(port) == ""
 
 
+def test_the_holder_of_a_port_is_named_in_one_line() -> None:
+    program = "import socket, sys\ns = socket.create_server(('127.0.0.1', 0))\nprint(s.getsockname()[1], flush=True)\n"
+    command = [sys.executable, "-c", program + "sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        named = processes.port_holder(int(holder.stdout.readline()))
+        holder.communicate()
+    assert named.startswith(f"process {holder.pid} (") and "import socket, sys s = " in named and "\n" not in named
+
+
 def test_the_emulator_listens_on_loopback_and_inherits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
     sandbox = sandbox_command.Sandbox(tmp_path, tmp_path / "python", 4566)
