@@ -161,17 +161,17 @@ def watch(ctx: Context, stack_id: str, total: int = 0, events: bool = False) -> 
     )
 
 
-def lock_renewer(ctx: Context) -> t.Callable[[], None]:
+def lock_renewer(ctx: Context) -> t.Callable[[bool], None]:
     """Return what keeps the deploy lock's lease while we wait: at the first look, then a third of the lease apart."""
     lock = ctx.params["lock"]
     if not lock:
-        return lambda: None
+        return lambda now: None
     place = [lock[name] for name in ("bucket", "key", "run_id", "lease", "owner")]
     renewed = float("-inf")  # nobody knows here how much of the lease the tasks before have used up
 
-    def renew() -> None:
+    def renew(now: bool) -> None:
         nonlocal renewed
-        if time.monotonic() - renewed < lock["lease"] / 3:
+        if not now and time.monotonic() - renewed < lock["lease"] / 3:
             return
         if not renew_lock(ctx.client("s3"), *place):
             raise LockLost(

@@ -137,7 +137,8 @@ class Watch:
 
     :param total: resources to be changed; 0 when not known
     :param last_event: the newest event before the operation; None: find its start in the history
-    :param renew: called before every look (keeps a lease); when it fails but for LockLost, the watch goes on
+    :param renew: called before every look (keeps a lease), and with True at the end, where it has to look at once;
+        when it fails but for LockLost, the watch goes on
     """
 
     client: t.Any
@@ -148,7 +149,7 @@ class Watch:
     interval: float | None = None
     total: int = 0
     last_event: str | None = None
-    renew: t.Callable[[], None] = lambda: None
+    renew: t.Callable[[bool], None] = lambda now: None
     events: list[Event] = field(default_factory=list)
     _status: str = ""
     _shown: str = ""
@@ -173,6 +174,7 @@ class Watch:
             if not stack["StackStatus"].endswith("_IN_PROGRESS"):
                 settled_at = settled_at or time.monotonic()
                 if self._has_ended(stack["StackStatus"]) or time.monotonic() - settled_at > EVENT_GRACE_S:
+                    self.keep_lock(now=True)  # what a run that took over set is not ours to set back
                     return stack
             if time.monotonic() - begun > self.timeout:
                 raise McpError(
@@ -182,13 +184,14 @@ class Watch:
             time.sleep(pause)
         raise AssertionError("pauses() never ends")
 
-    def keep_lock(self) -> None:
+    def keep_lock(self, now: bool = False) -> None:
         """Renew the lease of the deploy lock.
 
+        :param now: also where the last renewal was a moment ago
         :raises LockLost: another run has it by now
         """
         try:
-            self.renew()
+            self.renew(now)
         except LockLost:
             raise
         except McpError as error:

@@ -671,6 +671,21 @@ def test_a_lock_that_was_lost_before_the_update_leaves_the_stack_alone(
     assert "took the deploy lock s3://b/k over" in message and "This run stops" in message
 
 
+def test_a_lock_that_was_lost_during_a_short_update_stops_the_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update may be over long before the next renewal is due."""
+    held = iter([True])
+    monkeypatch.setattr(stack_operation, "renew_lock", lambda *_arguments: next(held, False))
+    harness.described("UPDATE_IN_PROGRESS")
+    harness.described("UPDATE_IN_PROGRESS")
+    harness.events(event(1, "UPDATE_IN_PROGRESS", "s"))
+    harness.described("UPDATE_COMPLETE")
+    harness.events(event(2, "UPDATE_COMPLETE", "s"))
+    message = harness.run(lock=LOCK)["msg"]
+    assert "took the deploy lock s3://b/k over" in message and "This run stops" in message
+
+
 def test_lost_lock_stops_the_run(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs must not go on side by side."""
     monkeypatch.setattr(stack_operation, "renew_lock", lambda *_arguments: False)
