@@ -269,7 +269,10 @@ def apply(ctx: Context, desired: Desired) -> dict[str, t.Any]:
     if differs:
         source = "change_set"
         imported = {row["logical_id"] for row in rows if row["action"] == "import"}
-        updated = update_by_change_set(ctx, desired, stack, bool(policy))
+        try:
+            updated = update_by_change_set(ctx, desired, stack, bool(policy))
+        except McpError as error:
+            raise after_import(error, desired.name, imported) from error
         # The update after an import also sets its tags and its own deletion policy: part of the import.
         rows = rows + [row for row in updated if row["logical_id"] not in imported]
         stack = find_stack(ctx.client("cloudformation"), desired.name)
@@ -281,6 +284,14 @@ def apply(ctx: Context, desired: Desired) -> dict[str, t.Any]:
     if switched:
         set_protection(ctx, desired)
     return report(ctx, desired, stack, rows if created else rows + policy + switched, source)
+
+
+def after_import(error: McpError, name: str, imported: t.Collection[str]) -> McpError:
+    """Return the failure of an update with what the import before it did."""
+    if imported:
+        done = f"Stack {name} took {', '.join(sorted(imported))} over and keeps that; the update after it was not made."
+        error.message = error.message.replace("Nothing was changed.", done)
+    return error
 
 
 def recover(ctx: Context, stack: Stack | None) -> tuple[Stack | None, list[Change]]:

@@ -291,6 +291,27 @@ class TestImport:
         }
         assert set(body["Resources"]) == {"Topic"} and set(body["Outputs"]) == {"Arn"}
 
+    def test_an_update_that_is_refused_after_an_import_says_what_was_imported(self, harness: Harness) -> None:
+        """By then something was changed."""
+        options = self.given_up(harness)
+        harness.answer("get_template", {"TemplateBody": GIVEN_UP}, StackName=ID, TemplateStage="Original")
+        harness.answer("create_change_set", {"Id": SET, "StackId": ID})
+        harness.change_set({**ADD, "Action": "Import"})
+        harness.events(event(1, "UPDATE_COMPLETE", "s"))
+        harness.answer("execute_change_set")
+        harness.described("IMPORT_COMPLETE")
+        harness.events(event(1, "x", "s"), event(2, "IMPORT_COMPLETE", "s"))
+        harness.described("IMPORT_COMPLETE")
+        harness.answer("list_change_sets", {"Summaries": []})
+        harness.answer("create_change_set", {"Id": SET, "StackId": ID})
+        harness.change_set(status="FAILED", StatusReason="A macro failed.")
+        harness.answer("describe_events", {"OperationEvents": []})
+        harness.answer("delete_change_set", {}, ChangeSetName=SET)
+        harness.described("IMPORT_COMPLETE")
+        message = harness.run(**options)["msg"]
+        assert "A macro failed. Stack s took Secret over and keeps that; the update after it was not made." in message
+        assert "Nothing was changed" not in message
+
     def test_what_an_existing_stack_would_take_back_is_planned_here(self, harness: Harness) -> None:
         """CloudFormation refuses a change set that would make what exists."""
         options = self.given_up(harness)
