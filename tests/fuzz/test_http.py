@@ -47,7 +47,7 @@ async def app(scope, receive, send):
 def test_a_fixed_sample(tmp_path: Path, sessions: bool, rounds: int) -> None:
     with Target(tmp_path, sessions) as target:
         report = Attack(target, SAMPLE_SEED).run(rounds=rounds)
-        assert not report.violation, report
+        assert not report.violation, str(report)
         assert target.stop() == 0
     assert set(report.outcomes) >= {"200", "202", "400", "401", "403", "404", "408", "413", "421"}
 
@@ -60,7 +60,7 @@ def test_for_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str], session
         print(f"\nMCP_FUZZ_SEED={seed}", flush=True)
         report = Attack(target, seed).run(seconds=seconds)
         print(report)
-    assert not report.violation, report
+    assert not report.violation, str(report)
 
 
 @pytest.mark.parametrize(("leg", "found"), [("messages", "status 500: "), ("described", "500] Internal Server Error")])
