@@ -1,6 +1,6 @@
 # `make help` lists what there is. Works with GNU make 3.81 (macOS) and later.
 
-# production; staging and local follow their own issues
+# production or local; staging follows its own issue
 ENV ?= production
 # 1: against an emulated AWS on this machine; 0: against the real one
 SANDBOX ?= 1
@@ -50,7 +50,7 @@ PLAYBOOK = $(if $(OVERLAY),$(WITHOUT_AWS)) $(BIN)/ansible-playbook
 MAKE_VENVS = $(PYTHON) scripts/venv.py
 SANDBOX_COMMAND = $(PYTHON) sandbox/sandbox.py
 
-.PHONY: help venv deploy destroy token sandbox-start sandbox-stop sandbox-reset sandbox-status
+.PHONY: help venv deploy destroy backup restore token sandbox-start sandbox-stop sandbox-reset sandbox-status
 .PHONY: check lint sanity test test-only proof bench clean need-python need-inventory dev
 
 help: ## list the targets
@@ -65,6 +65,12 @@ deploy: need-inventory venv $(if $(OVERLAY),sandbox-start) ## deploy ENV (defaul
 
 destroy: need-inventory venv $(if $(OVERLAY),sandbox-start) ## remove ENV's stacks: make destroy CONFIRM=production
 	@$(PLAYBOOK) playbooks/destroy.yml $(INVENTORIES) $(if $(CONFIRM),-e mcp_confirm=$(CONFIRM)) $(ARGS)
+
+backup: need-inventory venv ## back up database and files: make backup ENV=local
+	@$(PLAYBOOK) playbooks/backup.yml $(INVENTORIES) $(ARGS)
+
+restore: need-inventory venv ## restore the newest backup: make restore ENV=local CONFIRM=local
+	@$(PLAYBOOK) playbooks/restore.yml $(INVENTORIES) $(if $(CONFIRM),-e mcp_confirm=$(CONFIRM)) $(ARGS)
 
 token: need-inventory venv $(if $(OVERLAY),sandbox-start) ## write a fresh token for ENV's clients
 	@$(PLAYBOOK) playbooks/token.yml $(INVENTORIES) $(ARGS)

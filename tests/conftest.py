@@ -33,7 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long forms out, and say so at the end."""
+    """Leave the long forms out, and say so at the end; keep together on one worker what shares an environment."""
+    if config.pluginmanager.has_plugin("xdist"):
+        for item in items:
+            shared = "first_runs" in getattr(item, "fixturenames", ())
+            group = "deployed" if shared else ".".join(item.path.relative_to(ROOT).with_suffix("").parts)
+            item.add_marker(pytest.mark.xdist_group(group))
     if PROOF:
         return
     long_forms = [item for item in items if item.get_closest_marker("proof")]

@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.state import ARGUMENT_SPEC, run
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.state import ARGUMENT_SPEC, SPEC_OPTIONS, run
 from ansible_collections.pratikoai.mcp_servers.plugins.plugin_utils.in_process import InProcessAction, warm
 
 warm("s3")
@@ -26,4 +26,5 @@ class ActionModule(InProcessAction):
 
     module_fqcn = "pratikoai.mcp_servers.state"
     argument_spec = ARGUMENT_SPEC
+    spec_options = SPEC_OPTIONS
     run_in_process = staticmethod(run_for_playbook)

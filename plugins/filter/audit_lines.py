@@ -17,6 +17,11 @@ def audit_lines(deployment: dict[str, t.Any], failure: dict[str, t.Any] | None =
         if stack.get("changed")
     ]
     lines += [
+        {"what": f"service {row['action']}", "target": row["service"], "before": None, "after": row.get("why")}
+        for row in deployment.get("services", [])
+        if row.get("changed")
+    ]
+    lines += [
         {key: flip.get(key) for key in ("what", "target", "before", "after")} for flip in deployment.get("flips", [])
     ]
     lines += [

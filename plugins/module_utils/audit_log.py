@@ -13,6 +13,7 @@ import typing as t
 from datetime import datetime
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.folder_objects import Folder
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket
 
 MAX_SAME_NAME = 1000
@@ -32,7 +33,7 @@ def audit_body(params: dict[str, t.Any], who: str, now: datetime) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
-def upload(bucket: Bucket, name: str, body: bytes) -> str:
+def upload(bucket: Bucket | Folder, name: str, body: bytes) -> str:
     """Add lines to the bucket and return their key; lines that are already there stay once, none is overwritten."""
     day = f"{name[0:4]}/{name[4:6]}/{name[6:8]}"
     for number in range(MAX_SAME_NAME):

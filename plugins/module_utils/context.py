@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 try:
     import boto3
     import botocore.exceptions
+    import botocore.session
     from botocore.config import Config
     from botocore.response import StreamingBody
 
@@ -25,8 +26,11 @@ try:
         read_timeout=60,
         user_agent_extra="pratikoai.mcp_servers",
     )
-    # One session for the process: its loader keeps the parsed service models, so forked tasks share them.
-    SHARED_SESSION = boto3.session.Session()
+    # One session for the process: its loader keeps the parsed service models, so forked tasks share them. It has no
+    # profile: a task's option says which, and takes the default from AWS_PROFILE.
+    SHARED_SESSION = boto3.session.Session(
+        botocore_session=botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    )
     AWS_ERRORS: tuple[type[Exception], ...] = (
         botocore.exceptions.BotoCoreError,
         botocore.exceptions.ClientError,

@@ -16,6 +16,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.folder_objects import Folder
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket, Stored, to_json
 
 LOCK_KEY = "lock.json"
@@ -94,29 +95,29 @@ def new_lock(params: dict[str, t.Any], operator: str, pid: int | None, now: date
     }
 
 
-def unreadable(bucket: Bucket, why: str) -> LockUnreadable:
+def unreadable(bucket: Bucket | Folder, why: str) -> LockUnreadable:
     """Say that what lies there is no lock, and what to do."""
     url = bucket.url(LOCK_KEY)
     return LockUnreadable(
         f"The deploy lock {url} cannot be read ({why}), so nobody knows whether a run is at work. Look at it with: "
-        f"aws s3 cp {url} -  Its earlier versions: aws s3api list-object-versions --bucket {bucket.name} --prefix "
-        f"{LOCK_KEY}  When nobody deploys, remove it with: aws s3 rm {url}",
+        f"{bucket.look_command(LOCK_KEY)}  Its earlier versions: {bucket.versions_command(LOCK_KEY)}  When nobody "
+        f"deploys, remove it with: {bucket.remove_command(LOCK_KEY)}",
         url=url,
     )
 
 
-def newer(bucket: Bucket, found: int) -> LockUnreadable:
+def newer(bucket: Bucket | Folder, found: int) -> LockUnreadable:
     """Say that a newer version of the collection holds the lock."""
     url = bucket.url(LOCK_KEY)
     return LockUnreadable(
         f"The deploy lock {url} has format {found}, and this version of the collection reads format {FORMAT} only: a "
         "run of a newer version holds it. Nothing was changed. Upgrade: ansible-galaxy collection install --upgrade "
-        f"pratikoai.mcp_servers  Look at it with: aws s3 cp {url} -",
+        f"pratikoai.mcp_servers  Look at it with: {bucket.look_command(LOCK_KEY)}",
         url=url,
     )
 
 
-def parse_lock(bucket: Bucket, stored: Stored) -> dict[str, t.Any]:
+def parse_lock(bucket: Bucket | Folder, stored: Stored) -> dict[str, t.Any]:
     """Read a lock.
 
     :raises LockUnreadable: it is not one, or one of a newer version
@@ -138,14 +139,17 @@ def parse_lock(bucket: Bucket, stored: Stored) -> dict[str, t.Any]:
     return dict(lock)
 
 
-def reason_to_take(held: dict[str, t.Any], run_id: str, named: str | None, now: datetime) -> str:
-    """Say why this run may take a lock that lies there; an empty string when it may not."""
+def reason_to_take(held: dict[str, t.Any], run_id: str, named: str | None, now: datetime, watched: bool = False) -> str:
+    """Say why this run may take a lock that lies there; an empty string when it may not.
+
+    :param watched: whether a holder on this machine keeps the lock for as long as it lives, whatever its lease says
+    """
     if held["run_id"] == run_id:
         return "own"
     here = held.get("pid") and held["machine_id"] == machine_id()
     if here and process_started(held["pid"]) != held.get("pid_started"):
         return f"its process {held['pid']} on this machine is gone"
-    if datetime.fromisoformat(held["lease_until"]) <= now:
+    if not (watched and here) and datetime.fromisoformat(held["lease_until"]) <= now:
         return f"its lease ended at {held['lease_until']}"
     if named and named == held["run_id"]:
         return "it was named to be taken over"
@@ -172,7 +176,7 @@ def by_hand(environment: str) -> str:
     )
 
 
-def refusal(bucket: Bucket, held: dict[str, t.Any], emergency: bool) -> LockHeld:
+def refusal(bucket: Bucket | Folder, held: dict[str, t.Any], emergency: bool) -> LockHeld:
     """Say that another run is at work, and what to do."""
     return LockHeld(
         f"The deploy lock of {held['environment']} ({bucket.url(LOCK_KEY)}) is held by {describe(held)}, at least "
@@ -184,7 +188,7 @@ def refusal(bucket: Bucket, held: dict[str, t.Any], emergency: bool) -> LockHeld
 
 
 def acquire(
-    bucket: Bucket, mine: dict[str, t.Any], named: str | None, now: datetime, emergency: bool = False
+    bucket: Bucket | Folder, mine: dict[str, t.Any], named: str | None, now: datetime, emergency: bool = False
 ) -> tuple[dict[str, t.Any], dict[str, t.Any] | None, str]:
     """Take the lock; return it, the holder from whom it was taken over (or None) and why.
 
@@ -198,7 +202,7 @@ def acquire(
         if stored is None:  # released between the two calls
             continue
         held = parse_lock(bucket, stored)
-        reason = reason_to_take(held, mine["run_id"], named, now)
+        reason = reason_to_take(held, mine["run_id"], named, now, bucket.watched)
         if not reason:
             raise refusal(bucket, held, emergency)
         own = reason == "own"
@@ -211,7 +215,7 @@ def acquire(
     )
 
 
-def release(bucket: Bucket, run_id: str) -> bool:
+def release(bucket: Bucket | Folder, run_id: str) -> bool:
     """Give the lock back when this run holds it; False when it does not."""
     stored = bucket.read(LOCK_KEY)
     if stored is None or parse_lock(bucket, stored)["run_id"] != run_id:

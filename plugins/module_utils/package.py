@@ -41,7 +41,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "max_bytes": {"type": "int", "default": 262144000},
     "check_environment": {"type": "dict", "default": {}},
     "lock": LOCK_OPTION,
-    "state": {"type": "str", "choices": ["present", "uploaded"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "unpacked", "uploaded"], "default": "present"},
 }
 SPEC_OPTIONS: dict[str, t.Any] = {"required_if": [("state", "uploaded", ("bucket",))]}
 
@@ -163,13 +163,14 @@ def build(ctx: Context, release: Release, source: package_source.Source, target:
         environment={name: str(value) for name, value in params["check_environment"].items()},
         sandbox_python=params["sandbox_python"],
         progress=ctx.progress,
+        as_folders=params["state"] == "unpacked",
     )
     return package_build.ensure(work, target)
 
 
 def cache_folder(params: dict[str, t.Any], release: Release) -> pathlib.Path:
     """Return the folder of a release in the cache."""
-    return pathlib.Path(params["build_dir"]).expanduser() / "releases" / release.id
+    return pathlib.Path(params["build_dir"]).expanduser().absolute() / "releases" / release.id
 
 
 def run(ctx: Context) -> dict[str, t.Any]:
@@ -186,9 +187,11 @@ def ensure(ctx: Context) -> dict[str, t.Any]:
     params = ctx.params
     release, source = identify(params)
     target = package_target.resolve_target(params["target"], params["sandbox_python"], params["python_version"])
-    bucket = Bucket(ctx.client("s3"), params["bucket"], params["bucket_owner"]) if params["bucket"] else None
+    as_folders = params["state"] == "unpacked"
+    remote = params["bucket"] and not as_folders
+    bucket = Bucket(ctx.client("s3"), params["bucket"], params["bucket_owner"]) if remote else None
     known = recorded(bucket, release)
-    local = package_build.cached(cache_folder(params, release), target.name)
+    local = package_build.cached(cache_folder(params, release), package_build.folder_name(target.name, as_folders))
     uploaded = is_uploaded(bucket, known.get(target.name))
     made = known[target.name] if uploaded else local
     if made:
@@ -198,7 +201,8 @@ def ensure(ctx: Context) -> dict[str, t.Any]:
         return describe(release, known, target.name, False, local["path"] if local and same else None)
     if ctx.check_mode and not local:
         local = {"target": target.name, "sha256": None, "bytes": None, "degraded": package_build.foreseen(target)}
-    package = dict(local or build(ctx, release, source, target), key=release.key(target.name))
+    key = None if as_folders else release.key(target.name)
+    package = dict(local or build(ctx, release, source, target), key=key)
     uploads = params["state"] == "uploaded"
     if bucket and uploads and not ctx.check_mode:
         ctx.progress(f"uploading release {release.id} for {target.name} ({package['bytes'] / 2**20:.1f} MiB)")

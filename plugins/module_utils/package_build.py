@@ -7,42 +7,41 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import pathlib
 import shutil
-import tempfile
 import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
+    package_cache,
     package_check,
     package_pip,
     package_target,
     package_tree,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.package_install import Build, unpacked
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.package_install import Build, Unpacked, unpacked
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.package_target import Target
 
 RELEASES_KEPT = 10
 
 
-@contextlib.contextmanager
-def only_one(folder: pathlib.Path) -> t.Iterator[None]:
-    """Let one build of a release work at a time; what a killed build left behind is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "build.lock").open("w", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        for left in folder.glob(".building-*"):
-            shutil.rmtree(left)
-        yield
+def folder_name(target: str, as_folders: bool) -> str:
+    """Return the name of a package's folder in that of its release."""
+    return f"{target}-folders" if as_folders else target
 
 
-def cached(cache: pathlib.Path, target: str) -> dict[str, t.Any] | None:
-    """Return a package's description when it lies complete in the cache, with its ``path``."""
-    folder = cache / target
+def cached(cache: pathlib.Path, name: str) -> dict[str, t.Any] | None:
+    """Return a package's description when it lies complete in the cache, with its ``path``.
+
+    :param name: of its folder
+    """
+    folder = cache / name
     try:
         package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+        if package["bytes"] is None:
+            # What it needs may have been forgotten since.
+            return {**package, "path": str(folder)} if (folder / "dependencies").is_dir() else None
         path = folder / "package.zip"
         return {**package, "path": str(path)} if path.stat().st_size == package["bytes"] else None
     except (OSError, ValueError):
@@ -79,11 +78,11 @@ def tried_here(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.
     if server is None:
         build.progress(f"building {target.name} package: trying {build.entrypoint} on this machine")
         try:
-            site, _left_out = unpacked(build, native, work / "native")
+            parts = unpacked(build, native, work / "native")
         except package_pip.PipError as error:
             build.notes.append(f"the entrypoint was not tried here: {error.message}")
             return None
-        server = package_check.check_entrypoint(site, str(native.python), build.entrypoint, build.environment)
+        server = tried(build, str(native.python), parts)
         (build.cache / "checked").write_text(json.dumps(server), encoding="utf-8")
     if native.python_version != target.python_version:
         used, wanted = native.python_version, target.python_version
@@ -91,36 +90,59 @@ def tried_here(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.
     return server
 
 
+def tried(build: Build, python: str, parts: Unpacked) -> dict[str, t.Any]:
+    """Return what the server of an unpacked package is.
+
+    :raises McpError: it does not import, or is nothing that can be served
+    """
+    return package_check.check_entrypoint(parts.app, python, build.entrypoint, build.environment, parts.dependencies)
+
+
 def make(build: Build, target: Target, work: pathlib.Path) -> dict[str, t.Any]:
-    """Build one package in a working folder and return its description."""
+    """Build one package in a working folder's folder ``out`` and return its description."""
     server = None if target.python else tried_here(build, target, work)
-    site, left_out = unpacked(build, target, work)
+    parts = unpacked(build, target, work)
     if target.python:
-        server = package_check.check_entrypoint(site, target.python, build.entrypoint, build.environment)
+        server = tried(build, target.python, parts)
     if target.helper:
         build.progress(f"building {target.name} package: bytecode")
-        package_tree.compile_all(site, target.helper)
-    unzipped = package_tree.check_size(site, build.max_bytes)
-    build.progress(f"building {target.name} package: zip")
-    path = work / "out" / "package.zip"
-    path.parent.mkdir()
-    package_tree.make_zip(site, path)
+        package_tree.compile_all(parts.app, target.helper)
+    files = package_tree.files(parts.app, parts.dependencies)
+    unzipped = package_tree.check_size(files, build.max_bytes)
     return {
         "target": target.name,
-        "sha256": package_tree.sha256(path),
-        "bytes": path.stat().st_size,
+        **(save_folders(parts, work / "out") if build.as_folders else save_zip(build, target, files, work / "out")),
         "unzipped": unzipped,
         "bytecode": target.helper is not None,
         "server": server,
         "degraded": list(dict.fromkeys([*build.notes, *foreseen(target), *package_check.shortcomings(server)])),
-        "left_out": left_out,
+        "left_out": parts.left_out,
     }
 
 
+def save_zip(build: Build, target: Target, files: dict[str, pathlib.Path], out: pathlib.Path) -> dict[str, t.Any]:
+    """Write the package as one file and return what identifies it."""
+    build.progress(f"building {target.name} package: zip")
+    path = out / "package.zip"
+    package_tree.make_zip(files, path)
+    return {"sha256": package_tree.sha256(path), "bytes": path.stat().st_size}
+
+
+def save_folders(parts: Unpacked, out: pathlib.Path) -> dict[str, t.Any]:
+    """Write the package as folders: the app itself, and where what it needs lies in the cache."""
+    package_tree.set_modes(parts.app)
+    parts.app.rename(out / "app")
+    (out / "dependencies").symlink_to(parts.dependencies.resolve())
+    return {"sha256": None, "bytes": None}
+
+
 def forget_old(releases: pathlib.Path) -> None:
-    """Keep the newest releases in the cache."""
-    folders = sorted(releases.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in folders[RELEASES_KEPT:]:
+    """Keep the newest releases of each target in the cache: many of one target push out none of another."""
+    folders = package_cache.newest(releases.iterdir())
+    kept = set(folders[:RELEASES_KEPT])
+    for target in {path.name for path in releases.glob("*/*") if path.is_dir()}:
+        kept.update([folder for folder in folders if (folder / target).is_dir()][:RELEASES_KEPT])
+    for folder in set(folders) - kept:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -129,22 +151,19 @@ def ensure(build: Build, target: Target) -> dict[str, t.Any]:
 
     :raises McpError: it cannot be built; the cache is as before
     """
-    found = cached(build.cache, target.name)
+    name = folder_name(target.name, build.as_folders)
+    found = cached(build.cache, name)
     if found:
         return found
-    with only_one(build.cache):
-        found = cached(build.cache, target.name)  # another run may have built it meanwhile
+    with package_cache.only_one(build.cache):
+        found = cached(build.cache, name)  # another run may have built it meanwhile
         if found:
             return found
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=build.cache) as folder:
-            work = pathlib.Path(folder)
+        with package_cache.complete(build.cache / name) as work:
             package = make(build, package_target.with_helper(target), work)
             (work / "out" / "package.json").write_text(json.dumps(package, indent=1), encoding="utf-8")
-            final = build.cache / target.name
-            shutil.rmtree(final, ignore_errors=True)
-            (work / "out").rename(final)
     forget_old(build.cache.parent)
-    found = cached(build.cache, target.name)
+    found = cached(build.cache, name)
     if not found:
-        raise McpError(f"The package in {build.cache / target.name} vanished after it was built. Run the same again.")
+        raise McpError(f"The package in {build.cache / name} vanished after it was built. Run the same again.")
     return found

@@ -131,19 +131,23 @@ def shortcomings(server: dict[str, t.Any] | None) -> list[str]:
     ]
 
 
-def check_entrypoint(site: pathlib.Path, python: str, entrypoint: str, extra: dict[str, str]) -> dict[str, t.Any]:
+def check_entrypoint(
+    site: pathlib.Path, python: str, entrypoint: str, extra: dict[str, str], *further: pathlib.Path
+) -> dict[str, t.Any]:
     """Import the entrypoint and return what kind of server its object is, by ``kind, sdk, sdk_version, eras``.
 
     :param extra: environment variables that the server wants at import
+    :param further: folders that are looked into after ``site``
     :raises McpError: it does not import, or is nothing that can be served
     """
     with tempfile.TemporaryDirectory(prefix="mcp-check-") as folder:
         lent, answer = pathlib.Path(folder, "lambda"), pathlib.Path(folder, "answer.json")
         lent.mkdir()
         lend_lambda_libraries(lent)
+        path = map(str, (site, *further, lent))
         try:
             done = subprocess.run(
-                [python, "-I", "-S", "-B", "-c", PROGRAM, entrypoint, str(answer), str(site), str(lent)],
+                [python, "-I", "-S", "-B", "-c", PROGRAM, entrypoint, str(answer), *path],
                 env=_environment(folder, extra), cwd=folder, stdin=subprocess.DEVNULL,
                 capture_output=True, text=True, errors="replace", check=False, timeout=SECONDS,
             )  # fmt: skip

@@ -21,6 +21,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 
 PACKAGE_FORMAT = b"2"  # raise it when the same inputs give another package or description: ids change with it
 LOCK_FILE = "requirements.lock"
+# With what a server that runs on its own needs besides: an HTTP server, the AWS SDK, PostgreSQL, Redis.
+STANDALONE_LOCK = "requirements-local.lock"
 RUNTIME_LOCKS = ("requirements-runtime.lock", LOCK_FILE)
 IGNORED_NAMES = {"__pycache__", "node_modules", "venv", ".DS_Store", ".env"}
 IGNORED_SUFFIXES = (".pyc", ".pyo", ".egg-info", ".swp")
@@ -167,10 +169,11 @@ def runtime_folder(runtime_source: str) -> pathlib.Path:
     )
 
 
-def runtime_lock(runtime_source: str) -> pathlib.Path:
+def runtime_lock(runtime_source: str, standalone: bool = False) -> pathlib.Path:
     """Return the lock of what the runtime itself needs (the whole lock where there is no smaller one)."""
     root = pathlib.Path(runtime_source).expanduser()
-    return next(root / name for name in RUNTIME_LOCKS if (root / name).is_file())
+    names = (STANDALONE_LOCK, *RUNTIME_LOCKS) if standalone else RUNTIME_LOCKS
+    return next(root / name for name in names if (root / name).is_file())
 
 
 def runtime_needs(runtime_source: str) -> str:
@@ -191,6 +194,7 @@ def _parts(source: Source, runtime_source: str) -> t.Iterator[tuple[str, bytes]]
     for name in source_files(folder):
         yield f"runtime/{name}", (folder / name).read_bytes()
     yield "runtime lock", runtime_lock(runtime_source).read_bytes()
+    yield "standalone lock", runtime_lock(runtime_source, standalone=True).read_bytes()
 
 
 def release_id(source: Source, runtime_source: str, python_version: str, entrypoint: str) -> str:

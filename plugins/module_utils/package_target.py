@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
 LAMBDA_MACHINES = {"lambda-arm64": "aarch64", "lambda-x86_64": "x86_64"}
-TARGETS = [*LAMBDA_MACHINES, "sandbox"]
+CONTAINER_MACHINES = {"container-arm64": "aarch64", "container-x86_64": "x86_64"}
+# Where the server runs on its own, without what Lambda's runtime brings.
+STANDALONE = (*CONTAINER_MACHINES, "local")
+NATIVE = ("sandbox", "local")
+TARGETS = [*LAMBDA_MACHINES, *CONTAINER_MACHINES, *NATIVE]
 OLDEST_GLIBC = 17
 
 
@@ -36,20 +40,24 @@ class Target:
     python_version: str
     python: str | None
     helper: str | None
+    standalone: bool = False
 
     @property
     def pip_options(self) -> list[str]:
         """Return pip's options for wheels of this target."""
         if self.python:
             return []
-        machine = LAMBDA_MACHINES[self.name]
+        machine = {**LAMBDA_MACHINES, **CONTAINER_MACHINES}[self.name]
         platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(self.glibc, OLDEST_GLIBC - 1, -1)]
         options = [text for name in [*platforms, f"manylinux2014_{machine}"] for text in ("--platform", name)]
         return [*options, "--python-version", self.python_version, "--implementation", "cp"]
 
     @property
     def glibc(self) -> int:
-        """Return the minor version of Lambda's glibc 2: Amazon Linux 2023 from Python 3.12 on, 2 before."""
+        """Return the minor version of Lambda's glibc 2: Amazon Linux 2023 from Python 3.12 on, 2 before.
+
+        Images of Python stand on Debian, whose glibc is newer than either.
+        """
         return 34 if int(self.python_version.partition(".")[2]) >= 12 else 26
 
 
@@ -81,9 +89,9 @@ def find_python(version: str) -> str | None:
     return next((python for python in candidates if python and version_of(python) == version), None)
 
 
-def native_name(version: str) -> str:
+def native_name(version: str, kind: str = "sandbox") -> str:
     """Return the target name of this machine's own packages."""
-    return f"sandbox-cp{version.replace('.', '')}-{platform.machine()}"
+    return f"{kind}-cp{version.replace('.', '')}-{platform.machine()}"
 
 
 def resolve_target(name: str, sandbox_python: str | None, python_version: str) -> Target:
@@ -93,8 +101,9 @@ def resolve_target(name: str, sandbox_python: str | None, python_version: str) -
     """
     if not re.fullmatch(r"3\.\d{1,2}", python_version):
         raise McpError(f"python_version is {python_version!r}: allowed is a Lambda runtime's version such as 3.13.")
-    if name != "sandbox":
-        return Target(name, python_version, None, None)
+    standalone = name in STANDALONE
+    if name not in NATIVE:
+        return Target(name, python_version, None, None, standalone)
     python = os.path.expanduser(sandbox_python or sys.executable)
     version = version_of(python)
     if version is None:
@@ -102,7 +111,7 @@ def resolve_target(name: str, sandbox_python: str | None, python_version: str) -
             f"sandbox_python is {python!r}: this does not run. Give the interpreter that the emulator runs functions "
             "with, or leave it out for the one that runs Ansible."
         )
-    return Target(native_name(version), version, python, python)
+    return Target(native_name(version, name), version, python, python, standalone)
 
 
 def with_helper(target: Target) -> Target:

@@ -95,22 +95,51 @@ def compile_all(site: pathlib.Path, python: str) -> None:
     )  # fmt: skip
 
 
-def sizes(site: pathlib.Path) -> dict[str, int]:
+def set_modes(site: pathlib.Path) -> None:
+    """Let everybody read: a container's user is another one, whatever umask the builder had."""
+    for path in [site, *site.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def lay_over(own: pathlib.Path, dependencies: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy a server's own files, and what dependencies have in the folders that both share.
+
+    Python looks for a package in the first folder of its path alone. Bytecode is left out: it may be of another source.
+    """
+    for name in [path.name for path in own.iterdir() if path.is_dir() and (dependencies / path.name).is_dir()]:
+        shutil.copytree(dependencies / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(own, target, dirs_exist_ok=True)
+
+
+def files(app: pathlib.Path, dependencies: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Return the files of a package by name: those of the app, and what its dependencies have beside them."""
+    taken = {path.name for path in app.iterdir()} - {"__pycache__"}
+    found = {
+        path.relative_to(dependencies).as_posix(): path
+        for top in dependencies.iterdir()
+        if top.name not in taken
+        for path in (top.rglob("*") if top.is_dir() else [top])
+    }
+    found.update({path.relative_to(app).as_posix(): path for path in app.rglob("*")})
+    return {name: path for name, path in sorted(found.items()) if path.is_file()}
+
+
+def sizes(package: dict[str, pathlib.Path]) -> dict[str, int]:
     """Return the bytes of each top-level entry, largest first."""
     total: dict[str, int] = {}
-    for path in site.rglob("*"):
-        if path.is_file():
-            top = path.relative_to(site).parts[0]
-            total[top] = total.get(top, 0) + path.stat().st_size
+    for name, path in package.items():
+        top = name.partition("/")[0]
+        total[top] = total.get(top, 0) + path.stat().st_size
     return dict(sorted(total.items(), key=lambda entry: -entry[1]))
 
 
-def check_size(site: pathlib.Path, max_bytes: int) -> int:
+def check_size(package: dict[str, pathlib.Path], max_bytes: int) -> int:
     """Return the size of an unpacked package in bytes.
 
+    :param package: its files by name
     :raises McpError: it is larger than allowed, with the five largest entries
     """
-    found = sizes(site)
+    found = sizes(package)
     total = sum(found.values())
     largest = ", ".join(f"{name} {size / 2**20:.1f}" for name, size in list(found.items())[:5])
     check_limit(total, max_bytes, f" Largest, in MiB: {largest}.")
@@ -133,12 +162,10 @@ def check_limit(total: int, max_bytes: int, detail: str = "") -> None:
         )
 
 
-def make_zip(site: pathlib.Path, target: pathlib.Path) -> None:
-    """Zip a folder so that equal files give equal bytes: sorted, one date, two kinds of permissions."""
-    names = sorted(path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file())
+def make_zip(package: dict[str, pathlib.Path], target: pathlib.Path) -> None:
+    """Zip files by name so that equal ones give equal bytes: sorted, one date, two kinds of permissions."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in names:
-            path = site / name
+        for name, path in sorted(package.items()):
             entry = zipfile.ZipInfo(name, ZIP_DATE)
             entry.create_system = 3  # Unix, whichever machine zips
             entry.compress_type = zipfile.ZIP_DEFLATED

@@ -14,7 +14,12 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import alerts, domain_options, server_options
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
+    alerts,
+    domain_options,
+    local_environment,
+    server_options,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import options as checks
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
     AWS_ERRORS,
@@ -23,11 +28,14 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     McpError,
     error_code,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.state import default_operator
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "options_file": {"type": "path", "required": True},
     "sizes_file": {"type": "path", "required": True},
     "variables": {"type": "dict", "required": True},
+    "runtime_source": {"type": "path"},
+    "inventory": {"type": "str", "default": "inventories/<environment>"},
     "emergency": {"type": "bool", "default": False},
 }
 LAYERS = ("foundation", "data", "edge", "app", "watch")
@@ -63,9 +71,15 @@ def validated(ctx: Context) -> dict[str, t.Any]:
         )
     checks.check_environment_name(values["mcp_environment"])
     checks.check_region(values["mcp_region"], SHARED_SESSION.get_available_regions("cloudformation"))
-    checks.check_sandbox(
-        values["mcp_sandbox"], values.get("mcp_aws_endpoint_url", ""), os.environ.get("AWS_ENDPOINT_URL", "")
-    )
+    if values["mcp_phase"] == "local":
+        local_environment.check_values(values)
+        for name in ("mcp_local_ports", "mcp_local_images"):
+            values[name] = local_environment.merged(name, values[name], options[name])
+        values["mcp_local_ports"] = local_environment.check_ports(values["mcp_local_ports"])
+    else:
+        checks.check_sandbox(
+            values["mcp_sandbox"], values.get("mcp_aws_endpoint_url", ""), os.environ.get("AWS_ENDPOINT_URL", "")
+        )
     if "mcp_app_entrypoint" in values:
         checks.check_entrypoint(values["mcp_app_entrypoint"])
     if "mcp_report_dir" in values:
@@ -73,7 +87,7 @@ def validated(ctx: Context) -> dict[str, t.Any]:
     if "mcp_secret_rotation_days" in values:
         checks.check_secret_rotation_days(values["mcp_secret_rotation_days"])
     if "mcp_request_timeout" in values:
-        checks.check_timeout(values["mcp_request_timeout"])
+        checks.check_timeout(values["mcp_request_timeout"], values["mcp_phase"])
     if "mcp_maintenance_message" in values:
         checks.check_maintenance(values["mcp_maintenance_message"], values["mcp_maintenance_retry_after"])
     if "mcp_alert_email" in values:
@@ -115,6 +129,18 @@ def refuse_stopped_sandbox(endpoint_url: str) -> None:
         ) from error
 
 
+def describe_local(ctx: Context, values: dict[str, t.Any], sizes: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Look at this machine; AWS is not asked."""
+    return {
+        "region": None,
+        "account": None,
+        "caller": default_operator(),
+        "state_bucket": None,
+        "stacks": {},
+        "local": local_environment.describe(values, sizes, ctx.params["runtime_source"] or "", ctx.params["inventory"]),
+    }
+
+
 def describe_environment(ctx: Context, values: dict[str, t.Any]) -> dict[str, t.Any]:
     """Ask AWS who we are and what of the environment exists."""
     if values["mcp_sandbox"]:
@@ -141,6 +167,8 @@ def run(ctx: Context) -> dict[str, t.Any]:
     """Validate, look, and start the dictionary that every verb hands on."""
     values = validated(ctx)
     now = datetime.datetime.now(datetime.UTC)
+    phase = values["mcp_phase"]
+    sizes = read_yaml(ctx.params["sizes_file"], "The sizes file")["phases"].get(phase, {})
     deployment = {
         "phase": values["mcp_phase"],
         "environment": values["mcp_environment"],
@@ -148,7 +176,7 @@ def run(ctx: Context) -> dict[str, t.Any]:
         "region": values["mcp_region"],
         "run_id": f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
         "started_at": now.isoformat(timespec="milliseconds"),
-        "sizes": read_yaml(ctx.params["sizes_file"], "The sizes file")["phases"].get(values["mcp_phase"], {}),
-        **describe_environment(ctx, values),
+        "sizes": sizes,
+        **(describe_local(ctx, values, sizes) if phase == "local" else describe_environment(ctx, values)),
     }
     return {"changed": False, "deployment": deployment, "options": {**values, "mcp_aws_secret_key": None}}

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import local_first
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.folder_objects import Folder
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket, NoAnswer, to_json
 
 FORMAT = 1
@@ -140,17 +141,16 @@ def parse(body: bytes, where: str, key: str = "") -> Record:
     return value
 
 
-def advice(bucket: Bucket, key: str) -> str:
+def advice(bucket: Bucket | Folder, key: str) -> str:
     """Return what to type about an object that cannot be read."""
     return (
         "Nothing was overwritten or deleted. If a newer version of the collection wrote it: ansible-galaxy collection "
-        f"install --upgrade pratikoai.mcp_servers  Look at it: aws s3 cp {bucket.url(key)} -  Its earlier versions: "
-        f"aws s3api list-object-versions --bucket {bucket.name} --prefix {key}  To go on without it, put it aside: "
-        f"aws s3 mv {bucket.url(key)} {bucket.url('aside/' + key)}"
+        f"install --upgrade pratikoai.mcp_servers  Look at it: {bucket.look_command(key)}  Its earlier versions: "
+        f"{bucket.versions_command(key)}  To go on without it, put it aside: {bucket.aside_command(key)}"
     )
 
 
-def read(bucket: Bucket, key: str) -> Record | None:
+def read(bucket: Bucket | Folder, key: str) -> Record | None:
     """Read one record of the bucket, None when it is not there.
 
     :raises Unreadable: it cannot be read
@@ -164,7 +164,7 @@ def read(bucket: Bucket, key: str) -> Record | None:
         raise Unreadable(f"{error.message}. {advice(bucket, key)}", key=key) from error
 
 
-def look(bucket: Bucket, key: str) -> Record | Unreadable | None:
+def look(bucket: Bucket | Folder, key: str) -> Record | Unreadable | None:
     """Read one record of the bucket; what cannot be read is returned as its error."""
     try:
         return read(bucket, key)
@@ -172,7 +172,7 @@ def look(bucket: Bucket, key: str) -> Record | Unreadable | None:
         return error
 
 
-def newest(bucket: Bucket, kind: str, limit: int) -> Found:
+def newest(bucket: Bucket | Folder, kind: str, limit: int) -> Found:
     """Return the newest records of the bucket.
 
     :param limit: how many readable ones; 0: all
@@ -212,7 +212,7 @@ def union(stored: list[Record], local: list[Record], limit: int) -> list[Record]
     return ordered[:limit] if limit else ordered
 
 
-def upload(bucket: Bucket, key: str, body: bytes) -> None:
+def upload(bucket: Bucket | Folder, key: str, body: bytes) -> None:
     """Add a record to the bucket; one that is already there stays once.
 
     :raises Taken: another object lies there

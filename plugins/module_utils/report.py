@@ -18,6 +18,11 @@ from pathlib import Path
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.alerts import alert_lines
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.drift_table import drift_lines
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.local_report import (
+    local_lines,
+    local_part,
+    page,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
@@ -43,12 +48,16 @@ HANDED_ON = ("phase", "environment", "sandbox", "region", "account", "run_id", "
 
 
 def write_json(path: Path, content: dict[str, t.Any]) -> None:
-    """Replace a file by JSON in one step, so that a reader never sees half of it."""
+    """Replace a file by JSON."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=False, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2, sort_keys=False, default=str)
-        stream.write("\n")
+        stream.write(text)
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
 
@@ -93,6 +102,7 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
         "degraded": release.get("degraded", []),
     }
     report["stacks"] = stacks
+    report.update(local_part(deployment))
     report.update({key: deployment[key] for key in ("plan", "drift") if key in deployment})
     if report.get("plan", {}).get("id"):
         command = f"ansible-playbook deploy.yml -i {params['inventory']} -e mcp_plan={report['plan']['id']}"
@@ -108,7 +118,8 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
         report["undo"] = f"ansible-playbook playbooks/undo.yml -i {inventory} -e mcp_undo={report['undo_id']}"
     if report.get("diverted"):
         report["undivert"] = undivert_commands(deployment, params["inventory"])
-    report["changed"] = any(stack["changed"] for stack in stacks) or "removed" in report or "flips" in report
+    made = [*stacks, *report.get("services", [])]
+    report["changed"] = any(item["changed"] for item in made) or "removed" in report or "flips" in report
     report["health"] = deployment.get("health", [])
     report["duration_s"] = seconds_since(deployment["started_at"]) if "started_at" in deployment else None
     report["not_available"] = list(SANDBOX_NOT_AVAILABLE) if deployment.get("sandbox") else []
@@ -135,11 +146,15 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
         return [f"FAILED at: {report['failure'].get('task')}", str(report["failure"].get("msg")), f"report: {path}"]
     where = f"{report.get('environment')} ({report.get('phase')})"
     place = "the emulated AWS on this machine" if report.get("sandbox") else f"AWS {report.get('region')}"
+    if report.get("phase") == "local":
+        place = "this machine"
     lines = [f"{where} on {place}, {report['duration_s']} s"]
     changed = [stack["name"] for stack in report["stacks"] if stack["planned" if check_mode else "changed"]]
+    changed += [row["service"] for row in report.get("services", []) if row["planned" if check_mode else "changed"]]
     changed += [f"{flip['what']} {flip['target']}" for flip in report.get("flips", [])]
     changed += [f"{item} removed" for item in report.get("removed", [])]
     lines.append(("would change: " if check_mode else "changed:   ") + (", ".join(changed) if changed else "nothing"))
+    lines += local_lines(report)
     lines += [field_line(item) for item in report.get("fields", [])]
     lines += plan_lines(report["plan"]) if "plan" in report else []
     lines += drift_lines(report["drift"]) if "drift" in report else []
@@ -223,12 +238,14 @@ def release_mark(item: dict[str, t.Any]) -> str:
 
 def release_line(item: dict[str, t.Any]) -> str:
     """Say in one line which release it is, when, whose, how it ended and where it is."""
-    versions = f"server {item['versions'].get('server')}, authorizer {item['versions'].get('authorizer')}"
+    versions = ", ".join(f"{name} {version}" for name, version in item["versions"].items())
+    # On a developer's machine there are none.
+    versions = f"  {versions}" if versions else ""
     back = " (rollback)" if item.get("rolled_back_from") else ""
     why = f": {item['reason']}" if item.get("reason") else ""
     return (
         f"{'*' if item['live'] else ' '} {item['id']}  {item['time'][:19]}  {item['who']}  {item['outcome']}{back}  "
-        f"release {item['release']}  {versions}{release_mark(item)}{why}"
+        f"release {item['release']}{versions}{release_mark(item)}{why}"
     )
 
 
@@ -254,6 +271,8 @@ def run(ctx: Context) -> dict[str, t.Any]:
     if not ctx.check_mode:
         try:
             write_json(path, report)
+            if report.get("phase") == "local":
+                write_text(path.with_suffix(".html"), page(report))
             if ctx.params["all_hosts_directory"]:
                 merge_hosts(Path(ctx.params["all_hosts_directory"]) / path.name, str(report.get("environment")), report)
         except OSError as error:

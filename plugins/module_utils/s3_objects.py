@@ -100,6 +100,24 @@ class Bucket:
     s3: t.Any
     name: str
     owner: str | None = None
+    # Whoever holds the lock may be on any machine: only the lease's end tells that it died.
+    watched: t.ClassVar[bool] = False
+
+    def look_command(self, key: str) -> str:
+        """Return what shows an object."""
+        return f"aws s3 cp {self.url(key)} -"
+
+    def versions_command(self, key: str) -> str:
+        """Return what lists an object's earlier versions."""
+        return f"aws s3api list-object-versions --bucket {self.name} --prefix {key}"
+
+    def remove_command(self, key: str) -> str:
+        """Return what removes an object."""
+        return f"aws s3 rm {self.url(key)}"
+
+    def aside_command(self, key: str) -> str:
+        """Return what puts an object aside."""
+        return f"aws s3 mv {self.url(key)} {self.url('aside/' + key)}"
 
     @property
     def place(self) -> dict[str, str]:

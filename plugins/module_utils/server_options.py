@@ -151,6 +151,7 @@ def check_server(values: dict[str, t.Any]) -> None:
     check_tool_scopes(values.get("mcp_tool_scopes", {}))
     check_limits(values.get("mcp_limits", {}))
     check_app_environment(values.get("mcp_app_environment", {}))
-    check_shared(values)
+    if values.get("mcp_phase") != "local":
+        check_shared(values)
     check_body(values.get("mcp_max_body_bytes", LARGEST_BODY))
     check_lambda(values)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an environment knows about itself, in its state bucket: deploy lock, audit lines, records."""
+"""What an environment knows about itself, in its state bucket or folder: deploy lock, audit lines, records."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     records,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.folder_objects import Folder
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import (
     Bucket,
     BucketMissing,
@@ -46,7 +47,8 @@ RECORD = {
     "body": {"type": "dict", "required": True},
 }
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "bucket": {"type": "str", "required": True},
+    "bucket": {"type": "str"},
+    "directory": {"type": "path"},
     "bucket_owner": {"type": "str"},
     "environment": {"type": "str", "required": True},
     "run_id": {"type": "str", "required": True},
@@ -62,6 +64,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "get": {"type": "list", "elements": "str", "default": []},
     "emergency": {"type": "bool", "default": False},
     "fallback_dir": {"type": "path"},
+}
+SPEC_OPTIONS: dict[str, t.Any] = {
+    "required_one_of": [("bucket", "directory")],
+    "mutually_exclusive": [("bucket", "directory")],
 }
 # Who acts in an outage does not wait minutes for an S3 that is part of it.
 EMERGENCY_CLIENT = {"connect_timeout": 2, "read_timeout": 5, "retries": {"mode": "standard", "total_max_attempts": 5}}
@@ -183,7 +189,7 @@ def put_objects(call: Call) -> None:
         call.ctx.warn(f"{error.message} Not written: {', '.join(call.params['put'])}")
 
 
-def stored_records(bucket: Bucket, kind: str, wanted: int | str) -> records.Found:
+def stored_records(bucket: Bucket | Folder, kind: str, wanted: int | str) -> records.Found:
     """Return the newest records of the bucket, or the one that has an id.
 
     :raises Unreadable: the one that was named cannot be read
@@ -248,15 +254,22 @@ def use_bucket(call: Call, pid: int | None) -> None:
         release(call)
 
 
+def place_of(ctx: Context) -> Bucket | Folder:
+    """Return where the environment's state lives."""
+    if ctx.params["directory"]:
+        return Folder(pathlib.Path(ctx.params["directory"]))
+    if ctx.params["emergency"] and not ctx.params.get("aws_config"):
+        ctx.params["aws_config"] = EMERGENCY_CLIENT
+    return Bucket(ctx.client("s3"), ctx.params["bucket"], ctx.params["bucket_owner"])
+
+
 def run(ctx: Context, pid: int | None = None) -> dict[str, t.Any]:
     """Work on the state of one environment.
 
     :param pid: the process whose end frees the lock (None: only the lease does)
     :raises McpError: the lock is held, S3 refuses, or AWS does not answer what cannot wait
     """
-    if ctx.params["emergency"] and not ctx.params.get("aws_config"):
-        ctx.params["aws_config"] = EMERGENCY_CLIENT
-    bucket = Bucket(ctx.client("s3"), ctx.params["bucket"], ctx.params["bucket_owner"])
+    bucket = place_of(ctx)
     who = ctx.params["operator"] or default_operator()
     call = Call(ctx, bucket, who, datetime.now(UTC), empty_result(ctx.params["get"]))
     mark = call.away_mark

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import audit_log, local_first, records
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.folder_objects import Folder
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import (
     Bucket,
     BucketMissing,
@@ -32,7 +33,7 @@ class Call:
     """
 
     ctx: Context
-    bucket: Bucket
+    bucket: Bucket | Folder
     who: str
     now: datetime
     result: dict[str, t.Any]
@@ -47,7 +48,9 @@ class Call:
     def folder(self) -> pathlib.Path | None:
         """Where things wait for the bucket."""
         fallback = self.params["fallback_dir"]
-        return local_first.local_folder(fallback, self.bucket.name) if fallback else None
+        if not fallback or isinstance(self.bucket, Folder):
+            return None
+        return local_first.local_folder(fallback, self.bucket.name)
 
     @property
     def away_mark(self) -> pathlib.Path | None:
@@ -81,7 +84,7 @@ class Entry(t.NamedTuple):
     key: str
     body: bytes
 
-    def send(self, bucket: Bucket) -> str:
+    def send(self, bucket: Bucket | Folder) -> str:
         """Add it to the bucket and return its key."""
         if not self.name.startswith("records/"):
             return audit_log.upload(bucket, self.key, self.body)

@@ -22,7 +22,9 @@ description:
   - The entrypoint is imported once, on this machine, and asked what kind of server it is and what that cannot do.
   - boto3, botocore, s3transfer and jmespath are left out, because Lambda's runtime ships them, and so are pip and
     setuptools.
-  - A package that the bucket or O(build_dir) has is not built again.
+  - A package that the bucket or O(build_dir) has is not built again. What servers need besides their own files is
+    installed once for each target and set of versions, those of a lock with hashes or those that pip resolves at the
+    time, and the four sets used last are kept in O(build_dir). Packages are the same bytes with it as without.
 options:
   source:
     description:
@@ -44,9 +46,12 @@ options:
     description:
       - What to build for.
       - V(sandbox) is this machine with O(sandbox_python); its packages are named like C(sandbox-cp311-x86_64).
+      - V(local) is this machine too, and V(container-arm64) and V(container-x86_64) are Linux with O(python_version).
+        Nothing that Lambda's runtime ships is left out there, and an HTTP server, the AWS SDK and the clients of
+        PostgreSQL and Redis are added, in the versions of C(requirements-local.lock).
     type: str
     required: true
-    choices: [lambda-arm64, lambda-x86_64, sandbox]
+    choices: [lambda-arm64, lambda-x86_64, container-arm64, container-x86_64, sandbox, local]
   sandbox_python:
     description: Interpreter that the emulator runs functions with. The default is the one that runs Ansible.
     type: path
@@ -55,7 +60,7 @@ options:
     type: str
     default: "3.13"
   build_dir:
-    description: Folder of the local cache. It keeps the ten newest releases.
+    description: Folder of the local cache. It keeps the ten newest releases of each target.
     type: path
     default: ~/.cache/pratikoai-mcp-servers
   bucket:
@@ -77,9 +82,11 @@ options:
   state:
     description:
       - V(present) builds the package when neither the bucket nor O(build_dir) has it.
+      - V(unpacked) makes folders to run it from instead of a zip file, without a look into O(bucket). An edit of the
+        server costs seconds then.
       - V(uploaded) also uploads it, and needs O(bucket).
     type: str
-    choices: [present, uploaded]
+    choices: [present, unpacked, uploaded]
     default: present
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -139,7 +146,8 @@ release:
       description:
         - The packages of this release that the bucket has, and the one of O(target).
         - C(bytes) counts the zip file, C(unzipped) what is in it, to which O(max_bytes) applies.
-        - C(sha256) and C(bytes) are null when check mode finds that the package would have to be built.
+        - C(sha256) and C(bytes) are null when check mode finds that the package would have to be built, and with
+          O(state=unpacked), where there is no C(key) either.
       type: list
       elements: dict
       returned: always
@@ -201,7 +209,9 @@ release:
       returned: always
       sample: [boto3, botocore, jmespath, s3transfer]
 path:
-  description: The zip file in O(build_dir), null when it is not there.
+  description:
+    - The zip file in O(build_dir), null when it is not there.
+    - With O(state=unpacked) the folder that holds C(app) and C(dependencies).
   type: str
   returned: always
   sample: /home/ada/.cache/pratikoai-mcp-servers/releases/0c1d2e3f4a5b/lambda-arm64/package.zip

@@ -15,6 +15,7 @@ description:
   - Refuses misspelt C(mcp_*) variables, wrong values, a wrong account and a sandbox that is not on loopback,
     before anything is touched.
   - Then reads the caller's identity and the environment's stacks. It changes nothing.
+  - In the local phase AWS is not asked. There it looks for a container engine, free ports and free space instead.
 author: PratikoAI (@pratikoai)
 options:
   options_file:
@@ -29,6 +30,13 @@ options:
     description: Every C(mcp_*) variable of the host and its value.
     type: dict
     required: true
+  runtime_source:
+    description: Folder of the collection's own server, for the local phase.
+    type: path
+  inventory:
+    description: What follows C(-i) in the commands of messages.
+    type: str
+    default: inventories/<environment>
   emergency:
     description: Ask only for what is needed to move traffic, and not who hears the alarms.
     type: bool
@@ -93,6 +101,15 @@ deployment:
       returned: success
       type: str
       sample: "2026-11-22T15:00:00.000+00:00"
+    local:
+      description:
+        - What the local phase works with. RV(ignore:runtime) is docker or process, RV(ignore:reason) says why;
+          RV(ignore:services) are those that run here, each with its port on 127.0.0.1 and its program.
+        - RV(ignore:used) is what the last apply used, RV(ignore:taken) the services on whose ports something listens,
+          RV(ignore:problem) why nothing can be started.
+      returned: in the local phase
+      type: dict
+      sample: {"dir": "/home/ada/mcp/.local/local", "runtime": "process", "reason": "no command docker on PATH"}
     account:
       description: The AWS account of the caller.
       returned: success

@@ -11,7 +11,8 @@ module: state
 version_added: "0.1.0"
 short_description: Deploy lock, audit lines and records of an environment
 description:
-  - Reads and writes what an environment knows about itself, in its state bucket.
+  - Reads and writes what an environment knows about itself, in its state bucket, or in a folder for an environment of
+    this machine.
   - The deploy lock is the object C(lock.json), taken by a conditional put. A run that holds it can be replaced at once
     when its process on this same machine is gone, else when its lease is over.
   - Audit lines and records are append-only. Each call adds new objects and changes none. When the bucket does not
@@ -26,7 +27,11 @@ options:
   bucket:
     description: Name of the environment's state bucket.
     type: str
-    required: true
+  directory:
+    description:
+      - Folder of the environment's state, for an environment that lives on this machine; in place of O(bucket).
+      - There a run whose process lives on this machine keeps the deploy lock, whatever its lease says.
+    type: path
   bucket_owner:
     description: Account that has to own O(bucket), whose name anybody could have taken. Without it any may.
     type: str
@@ -265,11 +270,11 @@ waiting:
 """
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import run_module
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.state import ARGUMENT_SPEC, run
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.state import ARGUMENT_SPEC, SPEC_OPTIONS, run
 
 
 def main() -> None:
-    run_module(ARGUMENT_SPEC, run)
+    run_module(ARGUMENT_SPEC, run, **SPEC_OPTIONS)
 
 
 if __name__ == "__main__":

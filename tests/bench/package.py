@@ -43,8 +43,10 @@ def build_package(work: Path) -> Path:
     root, python = str(ROOT / "app"), interpreter()
     target = package_target.resolve_target("sandbox", python, "3.13")
     source = package_source.parse_source(root)
-    build = package_install.Build(source, ENTRYPOINT, root, "bench", work, 250 * 2**20, {}, python, lambda _line: None)
-    site, _left_out = package_install.unpacked(build, target, work)
+    cache = work / "releases" / "bench"
+    build = package_install.Build(source, ENTRYPOINT, root, "bench", cache, 250 * 2**20, {}, python, lambda _line: None)
+    parts = package_install.unpacked(build, target, work)
+    site = shutil.copytree(parts.app, shutil.copytree(parts.dependencies, work / "site"), dirs_exist_ok=True)
     for path in SERVERS.glob("*.py"):
         shutil.copy(path, site)
     package_tree.compile_all(site, python)

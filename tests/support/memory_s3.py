@@ -71,6 +71,34 @@ class MemoryS3:
         return {**page, "NextContinuationToken": keys[MaxKeys - 1]} if page["IsTruncated"] else page
 
 
+class FileStore(MemoryS3):
+    """S3 with what a backup asks of it.
+
+    :param removed: key of a file that is gone when it is fetched, though it was listed
+    """
+
+    removed = ""
+
+    def get_paginator(self, _name: str) -> t.Any:
+        """Return what lists all files."""
+        return self
+
+    def paginate(self, **_place: str) -> list[dict[str, t.Any]]:
+        """List all files, in two pages."""
+        self._begin("list_objects_v2")
+        return [{"Contents": [{"Key": key, "Size": len(body)} for key, body in self.objects.items()]}, {}]
+
+    def get_object(self, Key: str, **place: str) -> t.Any:
+        """Read an object."""
+        if self.removed == Key:
+            raise refusal("NoSuchKey", 404, "GetObject")
+        return super().get_object(Key, **place)
+
+    def put_object(self, Key: str, Body: t.Any, IfNoneMatch: str = "", IfMatch: str = "", **rest: str) -> t.Any:
+        """Write an object from a stream."""
+        return super().put_object(Key, Body.read(), IfNoneMatch, IfMatch, **rest)
+
+
 def etag(body: bytes) -> str:
     """Return an entity tag."""
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

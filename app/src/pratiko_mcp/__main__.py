@@ -8,8 +8,9 @@ import contextlib
 import gc
 import math
 import signal
+import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ MAX_CONNECTIONS = 900
 KEEP_ALIVE_SECONDS = 5
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m pratiko_mcp", description="Serve the MCP server of MCP_ENTRYPOINT")
+def make_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser of the options that every way to serve has."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument(
@@ -37,7 +38,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=MAX_CONNECTIONS,
         help="open connections, those above get 503 (default: %(default)s)",
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def check_bind(settings: Settings, host: str) -> None:
@@ -49,9 +50,15 @@ def check_bind(settings: Settings, host: str) -> None:
         raise SettingsError("MCP_AUTH", "none", f"jwt when listening on {host}; none only with --host 127.0.0.1")
 
 
-def make_server(app: Runtime, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:
+def make_server(
+    app: Runtime,
+    settings: Settings,
+    options: argparse.Namespace,
+    started: Callable[[uvicorn.Server], None] | None = None,
+) -> uvicorn.Server:
     """Prepare the HTTP server.
 
+    :param started: called with the server, in its event loop, once it takes connections
     :raises ImportError: uvicorn is not installed
     """
     import uvicorn
@@ -70,6 +77,11 @@ def make_server(app: Runtime, settings: Settings, options: argparse.Namespace) -
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, stop)
             yield
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started and started:
+                started(self)
 
         async def shutdown(self, sockets: Any = None) -> None:
             app.close_streams()
@@ -90,25 +102,41 @@ def make_server(app: Runtime, settings: Settings, options: argparse.Namespace) -
     return Server(config)
 
 
+def serve(
+    options: argparse.Namespace,
+    listeners: list[socket.socket] | None = None,
+    started: Callable[[uvicorn.Server], None] | None = None,
+) -> None:
+    """Serve the configured entry point until a signal ends it.
+
+    :param listeners: take connections from these, not from the options' address
+    :param started: called with the server, in its event loop, once it takes connections
+    :raises SettingsError: a variable cannot be used
+    :raises EntrypointError: the entry point cannot be served
+    :raises ImportError: uvicorn is not installed
+    """
+    settings = load_settings()
+    check_bind(settings, options.host)
+    configure_logging(settings.log_level)
+    app = create_app(settings)
+    configure_logging(settings.log_level)  # the served application may have set up handlers of its own
+    server = make_server(app, settings, options, started)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: going through it again stops all calls, for tens of milliseconds each time
+    server.run(listeners)
+    if app.telemetry:
+        app.telemetry.flush()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Start the server."""
-    options = parse_arguments(arguments)
+    options = make_parser("python -m pratiko_mcp", "Serve the MCP server of MCP_ENTRYPOINT").parse_args(arguments)
     try:
-        settings = load_settings()
-        check_bind(settings, options.host)
-        configure_logging(settings.log_level)
-        app = create_app(settings)
-        configure_logging(settings.log_level)  # the served application may have set up handlers of its own
-        server = make_server(app, settings, options)
+        serve(options)
     except (SettingsError, EntrypointError) as error:
         sys.exit(str(error))
     except ImportError as error:
         sys.exit(f"{error}. It serves the application. Try: pip install 'pratiko-mcp[server]'")
-    gc.collect()
-    gc.freeze()  # what is loaded stays: going through it again stops all calls, for tens of milliseconds each time
-    server.run()
-    if app.telemetry:
-        app.telemetry.flush()
 
 
 if __name__ == "__main__":

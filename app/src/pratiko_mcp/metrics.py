@@ -15,7 +15,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,8 @@ MAX_TOOLS = 100
 MAX_BUSINESS_METRICS = 50
 MAX_EMF_METRICS = 10
 NAMESPACE = "mcp"
+# mcp_dependency_up by the state of a check: an alert on 0 rings for what the server cannot do without.
+UP = {"healthy": 1.0, "degraded": 0.5}
 
 # Seconds. Dense up to the goal of half a second for the 95th percentile, one step beyond API Gateway's 29 s.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -106,13 +108,41 @@ def make_recorder(mode: str, environment: str, by_tool: bool, release: str = "")
 def count(name: str, value: float = 1) -> None:
     """Add to a business metric of the served application, for example ``count("orders_placed")``.
 
-    Prometheus shows it as ``mcp_business_<name>_total``, CloudWatch as ``business_<name>``.
+    Prometheus shows it as ``mcp_business_<name>_total``, CloudWatch as ``business_<name>``. A zero when the server
+    starts lets Prometheus' rates see the first one.
 
     :param name: lower-case letters, digits and underscores; at most 50 different names
     :param value: how much to add, not negative
     :raises ValueError: the name or the value cannot be used
     """
     business.add(name, value)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A metric as it is now, for Prometheus only.
+
+    :param name: without ``mcp_`` in front and without ``_total``
+    :param values: by the value of ``label``; one under "" for a metric without a label
+    :param counter: it only grows
+    """
+
+    name: str
+    text: str
+    values: Mapping[str, float]
+    label: str = ""
+    counter: bool = False
+
+
+def expose(source: Callable[[], Iterable[Reading]]) -> None:
+    """Have readings taken whenever Prometheus asks.
+
+    :param source: called in any thread; must not block
+    """
+    _sources.append(source)
+
+
+_sources: list[Callable[[], Iterable[Reading]]] = []
 
 
 class BusinessCounts:
@@ -158,7 +188,9 @@ business = BusinessCounts()
 
 
 class Recorder:
-    """Records nothing; what the others have in common."""
+    """Records nothing; what the others have in common. ``is_fetched``: `render` has something to show."""
+
+    is_fetched = False
 
     def __init__(self) -> None:
         self._tools: set[str] = set()
@@ -173,6 +205,9 @@ class Recorder:
     def render(self) -> tuple[str, bytes] | None:
         """Return content type and text for Prometheus, None when it is not recorded for it."""
         return None
+
+    def learn_dependencies(self, checks: Iterable[Mapping[str, Any]]) -> None:
+        """Take the results of the readiness checks: ``name``, ``status`` and ``latency_ms`` of each."""
 
     def learn_tools(self, names: Iterable[str]) -> None:
         """Take names of tools that exist; at most a hundred become labels."""
@@ -192,6 +227,8 @@ class Recorder:
 class PrometheusRecorder(Recorder):
     """Counts in the process, for Prometheus to fetch."""
 
+    is_fetched = True
+
     def __init__(self, environment: str, release: str) -> None:
         super().__init__()
         try:
@@ -207,12 +244,19 @@ class PrometheusRecorder(Recorder):
         )
         self._in_flight = prometheus.Gauge("mcp_requests_in_flight", "Requests being served", registry=registry)
         self._cold = prometheus.Counter("mcp_cold_starts_total", "First messages of a process", registry=registry)
+        self._up = prometheus.Gauge(
+            "mcp_dependency_up", "1: its check passed; 0.5: degraded", ("dependency",), registry=registry
+        )
+        self._check = prometheus.Gauge(
+            "mcp_dependency_check_seconds", "Time that its check took", ("dependency",), registry=registry
+        )
         info = prometheus.Info("mcp_build", "What is running", registry=registry)
         info.info({"environment": environment, "release": release})
         prometheus.ProcessCollector(registry=registry)
         prometheus.PlatformCollector(registry=registry)
         prometheus.GCCollector(registry=registry)
         registry.register(_BusinessCollector())
+        registry.register(_ReadingsCollector())
         self._registry = registry
         self._client = prometheus
         self._known: dict[tuple[str, str, str, str], tuple[Any, Any]] = {}
@@ -229,6 +273,8 @@ class PrometheusRecorder(Recorder):
         if children is None:
             children = self._requests.labels(*labels), self._duration.labels(*labels[:2])
             self._known[labels] = children
+            for outcome in OUTCOMES:  # a rate sees what grows from zero, not what appears as one
+                self._requests.labels(*labels[:3], outcome)
         children[0].inc()
         children[1].observe(observation.seconds)
         if observation.cold:
@@ -238,6 +284,12 @@ class PrometheusRecorder(Recorder):
     def in_flight(self, delta: int) -> None:
         """Add to the number of requests being served."""
         self._in_flight.inc(delta)
+
+    def learn_dependencies(self, checks: Iterable[Mapping[str, Any]]) -> None:
+        """Show the state of each dependency."""
+        for check in checks:
+            self._up.labels(check["name"]).set(UP.get(check["status"], 0))
+            self._check.labels(check["name"]).set(check["latency_ms"] / 1000)
 
     def render(self) -> tuple[str, bytes]:
         """Return everything in Prometheus' text format."""
@@ -266,6 +318,21 @@ class _BusinessCollector:
 
         for name, total in business.totals().items():
             yield CounterMetricFamily(f"mcp_business_{name}", "Counted by the served application", value=total)
+
+
+class _ReadingsCollector:
+    """Shows what parts of the server expose."""
+
+    def collect(self) -> Iterator[Any]:
+        """Yield a metric for each reading."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        for reading in [reading for source in _sources for reading in source()]:
+            family = CounterMetricFamily if reading.counter else GaugeMetricFamily
+            metric = family(f"mcp_{reading.name}", reading.text, labels=[reading.label] if reading.label else [])
+            for label, value in reading.values.items():
+                metric.add_metric([label] if reading.label else [], value)
+            yield metric
 
 
 class EmfRecorder(Recorder):

@@ -18,10 +18,15 @@ MAX_REASON_CHARS = 200
 Check = Callable[[], object]
 
 
+class Degraded(Exception):
+    """What a check raises whose dependency is away, or not as it should be, while the server serves without it."""
+
+
 class Readiness:
     """Runs checks side by side, each with its own deadline.
 
-    :param checks: by name; a check raises when its dependency is away, and may be a coroutine function
+    :param checks: by name; a check raises when its dependency is away (`Degraded` where the server can do without it),
+        and may be a coroutine function
     """
 
     def __init__(self, checks: Mapping[str, Check], seconds: float = CHECK_SECONDS) -> None:
@@ -38,30 +43,33 @@ class Readiness:
 
     async def _run(self) -> dict[str, Any]:
         results = await asyncio.gather(*(self._result(name, check) for name, check in self._checks.items()))
-        ready = all(result["status"] == "healthy" for result in results)
+        ready = all(result["status"] != "critical" for result in results)
         return {"status": "ready" if ready else "not_ready", "checks": results}
 
     async def _result(self, name: str, check: Check) -> dict[str, Any]:
         started = time.perf_counter()
-        reason = await self._problem(name, check)
+        status, reason = await self._verdict(name, check)
         return {
             "name": name,
-            "status": "critical" if reason else "healthy",
+            "status": status,
             "latency_ms": round((time.perf_counter() - started) * 1000, 1),
             "reason": reason,
         }
 
-    async def _problem(self, name: str, check: Check) -> str:
-        """Run a check and return what is wrong; one that hangs is waited for, not started once more."""
+    async def _verdict(self, name: str, check: Check) -> tuple[str, str]:
+        """Run a check and return status and reason; one that hangs is waited for, not started once more."""
         hanging = self._started.get(name)
         future = self._started[name] = hanging if hanging and not hanging.done() else _start(check)
         done, _ = await asyncio.wait({future}, timeout=self._seconds)
         if not done:
-            return f"no answer within {self._seconds:g} s"
+            return "critical", f"no answer within {self._seconds:g} s"
         if future.cancelled():
-            return "the check was cancelled"
+            return "critical", "the check was cancelled"
         error = future.exception()
-        return f"{type(error).__name__}: {redact(str(error))[:MAX_REASON_CHARS]}" if error else ""
+        if error is None:
+            return "healthy", ""
+        text = redact(str(error))[:MAX_REASON_CHARS]
+        return ("degraded", text) if isinstance(error, Degraded) else ("critical", f"{type(error).__name__}: {text}")
 
 
 def _start(check: Check) -> asyncio.Future[object]:

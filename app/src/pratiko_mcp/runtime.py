@@ -203,7 +203,7 @@ class Runtime:
     async def _answer_operator(self, path: str, method: str, headers: RequestHeaders, exchange: Exchange) -> None:
         """Answer /ready and /metrics, which are not for the public: what came through a proxy gets 404."""
         proxied = any(name in headers for name in _PROXY_HEADERS)
-        metrics = await asyncio.to_thread(self._recorder.render) if path == METRICS_PATH and not proxied else None
+        metrics = await self._metrics() if path == METRICS_PATH and not proxied else None
         if proxied or (path == METRICS_PATH and metrics is None):
             await exchange.answer(404, {"error": "not_found"})
         elif method not in ("GET", "HEAD"):
@@ -214,6 +214,12 @@ class Runtime:
         else:
             report = await self._readiness.report()
             await exchange.answer(200 if report["status"] == "ready" else 503, report, [NO_STORE])
+
+    async def _metrics(self) -> tuple[str, bytes] | None:
+        """Return what Prometheus fetches, with the dependencies as they are now: nobody else may be asking for them."""
+        if self._recorder.is_fetched:
+            self._recorder.learn_dependencies((await self._readiness.report())["checks"])
+        return await asyncio.to_thread(self._recorder.render)
 
     async def _serve_protected(
         self, scope: Scope, headers: RequestHeaders, receive: Receive, exchange: Exchange

@@ -182,7 +182,7 @@ def load_rotation_settings(env: Mapping[str, str] = os.environ) -> RotationSetti
 def load_token_settings(env: Mapping[str, str], public_url: str) -> TokenSettings:
     """Read whose tokens are accepted; issuer and audience default to our own."""
     inline, url = env.get("MCP_JWKS"), env.get("MCP_JWKS_URL")
-    issuer = _url("MCP_ISSUER", env.get("MCP_ISSUER") or public_url)
+    issuer = check_url("MCP_ISSUER", env.get("MCP_ISSUER") or public_url)
     allowed = "a JSON Web Key Set, or MCP_JWKS_URL instead, never both"
     if inline and url:
         raise SettingsError("MCP_JWKS", None, allowed, "set together with MCP_JWKS_URL")
@@ -292,7 +292,7 @@ def _matching(env: Mapping[str, str], name: str, default: str, pattern: re.Patte
     return value
 
 
-def _url(name: str, value: str) -> str:
+def check_url(name: str, value: str) -> str:
     """Accept an absolute http(s) URL without credentials, query or fragment."""
     try:
         parts = urlsplit(value)
@@ -308,14 +308,14 @@ def _public_url(env: Mapping[str, str], default: str | None) -> str:
     value = env.get("MCP_PUBLIC_URL") or default
     if not value:
         raise SettingsError("MCP_PUBLIC_URL", None, "the public URL without /mcp, for example https://mcp.example.com")
-    url = _url("MCP_PUBLIC_URL", value)
+    url = check_url("MCP_PUBLIC_URL", value)
     if url.endswith(("/", "/mcp")):
         raise SettingsError("MCP_PUBLIC_URL", value, "a URL without a trailing slash and without /mcp")
     return url
 
 
 def _secure_url(name: str, value: str) -> str:
-    url = urlsplit(_url(name, value))
+    url = urlsplit(check_url(name, value))
     if url.scheme != "https" and not is_loopback(url.hostname):
         raise SettingsError(name, value, "an https URL (http only on loopback: keys must not be replaceable)")
     return value

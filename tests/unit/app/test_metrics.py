@@ -177,6 +177,8 @@ def test_prometheus_counts_and_times_by_label() -> None:
     assert found["mcp_requests_in_flight", ()] == 1
     assert found["mcp_cold_starts_total", ()] == 1
     assert found["mcp_build_info", (("environment", "test"), ("release", "r1"))] == 1
+    # A rate needs a zero to start from.
+    assert {value for (name, pairs), value in found.items() if ("outcome", "server_error") in pairs} == {0}
     assert not [name for name, _ in found if name.endswith("_created")]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pratiko_mcp import runtime
-from pratiko_mcp.readiness import Check, Readiness
+from pratiko_mcp.readiness import Check, Degraded, Readiness
 from pratiko_mcp.runtime import create_app
 
 from tests.unit.app.served import MODERN, ask, bearer, headers_of, request, serve_calls, settings
@@ -50,6 +50,16 @@ def test_every_dependency_is_named() -> None:
         ("d", "critical", "TimeoutError: no connection"),
     ]
     assert all(0 <= check["latency_ms"] < 1000 for check in result["checks"])
+
+
+def test_a_dependency_that_can_be_done_without() -> None:
+    result = report({"store": coroutine, "cache": raising(Degraded("reads come from the store"))})
+    assert result["status"] == "ready"
+    assert [(check["status"], check["reason"]) for check in result["checks"]] == [
+        ("healthy", ""),
+        ("degraded", "reads come from the store"),
+    ]
+    assert report({"a": raising(Degraded("x")), "b": raising(OSError("gone"))})["status"] == "not_ready"
 
 
 def test_a_reason_shows_no_secret_and_has_a_bounded_length() -> None:
@@ -168,9 +178,26 @@ def test_a_tool_that_always_fails_has_a_label_once_it_was_listed(users_server: A
     serve_calls(app, *calls)
     rendered = app._recorder.render()
     assert rendered is not None
-    counted = [line for line in rendered[1].decode().splitlines() if line.startswith("mcp_requests_total{")]
+    shown = [line for line in rendered[1].decode().splitlines() if line.startswith("mcp_requests_total{")]
+    counted = [line for line in shown if not line.endswith(" 0.0")]
     tools = {line.partition('tool="')[2].partition('"')[0]: line.rpartition(" ")[2] for line in counted}
     assert tools == {"other": "2.0", "": "1.0", "fail": "1.0"}
+
+
+def test_fetching_the_metrics_asks_the_dependencies(users_server: Any) -> None:
+    asked: list[str] = []
+    users_server.READY_CHECKS = {
+        "store": lambda: asked.append("store"),
+        "files": raising(ConnectionError("away")),
+        "cache": raising(Degraded("reads come from the store")),
+    }
+    shown = ask(runtime.create_app(settings()), "GET", "/metrics").body.decode()
+    assert 'mcp_dependency_up{dependency="store"} 1.0' in shown
+    assert 'mcp_dependency_up{dependency="files"} 0.0' in shown
+    assert 'mcp_dependency_up{dependency="cache"} 0.5' in shown
+    assert 'mcp_dependency_check_seconds{dependency="store"} ' in shown
+    assert ask(runtime.create_app(settings(MCP_METRICS="emf")), "GET", "/metrics").status == 404
+    assert asked == ["store"]
 
 
 def test_metrics(app: runtime.Runtime, users_server: Any) -> None:

@@ -18,7 +18,7 @@ from pratiko_mcp.reference.aws import CHECKING, WORKING, LazyClient
 from pratiko_mcp.reference.dynamodb import DynamoStorage
 from pratiko_mcp.reference.files import Files
 from pratiko_mcp.reference.memory import MemoryStorage
-from pratiko_mcp.reference.server import make_server, ready_checks
+from pratiko_mcp.reference.server import make_server, make_stores, ready_checks
 from pratiko_mcp.reference.storage import StorageError
 
 # Both attempts, the longest pause between them, and a slow machine.
@@ -134,7 +134,7 @@ def test_files_away(away: Callable[[str], None]) -> None:
 def test_ready_checks_are_quick(away: Callable[[str], None]) -> None:
     away("DYNAMODB")
     away("S3")
-    for check in ready_checks(DynamoStorage("t"), Files("b")).values():
+    for check in ready_checks(make_stores({"MCP_TABLE": "t"}), Files("b")).values():
         for _ in ("makes the client", "asks"):
             began = time.monotonic()
             with pytest.raises(BotoCoreError, match=r"http://127\.0\.0\.1"):
@@ -143,7 +143,7 @@ def test_ready_checks_are_quick(away: Callable[[str], None]) -> None:
 
 
 def test_ready_checks_of_what_there_is() -> None:
-    checks = ready_checks(MemoryStorage(), None)
+    checks = ready_checks(make_stores({}), None)
     assert list(checks) == ["documents"]
     checks["documents"]()
 

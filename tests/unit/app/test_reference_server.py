@@ -21,7 +21,8 @@ from pratiko_mcp.reference import server
 from pratiko_mcp.reference.dynamodb import DynamoStorage
 from pratiko_mcp.reference.files import Files
 from pratiko_mcp.reference.memory import MemoryStorage
-from pratiko_mcp.reference.server import MAX_TEXT_BYTES, TOOL_SCOPES, make_server, make_storage
+from pratiko_mcp.reference.server import MAX_TEXT_BYTES, TOOL_SCOPES, make_server, make_stores
+from pratiko_mcp.reference.storage import Match, StorageError, Summary, WordSearch
 from pratiko_mcp.settings import SettingsError
 
 CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
@@ -30,8 +31,8 @@ CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret
 class Caller:
     """Calls the tools of one server with the official client."""
 
-    def __init__(self, storage: Any = None, files: Files | None = None) -> None:
-        self._server = make_server("documents", storage or MemoryStorage(), files)
+    def __init__(self, storage: Any = None, files: Files | None = None, words: WordSearch | None = None) -> None:
+        self._server = make_server("documents", storage or MemoryStorage(), files, words)
 
     def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = self._call(tool, arguments)
@@ -64,9 +65,9 @@ def caller() -> Caller:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of what is counted."""
+    """Return the names of what is counted, without the zeros that a counter begins with."""
     names: list[str] = []
-    monkeypatch.setattr(server, "count", names.append)
+    monkeypatch.setattr(server, "count", lambda name, value=1: names.extend([name] * value))
     return names
 
 
@@ -165,10 +166,10 @@ def test_tools_say_what_they_do(caller: Caller) -> None:
 
 
 def test_memory_is_refused_on_lambda() -> None:
-    assert isinstance(make_storage(None, on_lambda=False), MemoryStorage)
-    assert isinstance(make_storage("t", on_lambda=False), DynamoStorage)
+    assert isinstance(make_stores({}).documents, MemoryStorage)
+    assert isinstance(make_stores({"MCP_TABLE": "t"}).documents, DynamoStorage)
     with pytest.raises(SettingsError, match="MCP_TABLE is not set"):
-        make_storage(None, on_lambda=True)
+        make_stores({"AWS_LAMBDA_FUNCTION_NAME": "f"})
 
 
 @pytest.mark.parametrize("argument", ["title", "text"])
@@ -278,8 +279,27 @@ def test_only_links_are_counted(counted: list[str]) -> None:
     assert counted == ["links_created"] * 2
 
 
+class Words:
+    """A store's search for words."""
+
+    def find(self, query: str, limit: int) -> list[Match]:
+        if query == "away":
+            raise StorageError("The document store does not answer.")
+        return [Match(Summary("a", query, limit, 1, "", ""), 0.5, "an **excerpt**")]
+
+
+def test_words_are_found_where_the_store_can() -> None:
+    assert "find_documents" not in Caller().tools()
+    caller = Caller(words=Words())
+    found = caller.ok("find_documents", query='"due date"', limit=3)["documents"]
+    assert (found[0]["document"]["title"], found[0]["document"]["version"]) == ('"due date"', 3)
+    assert (found[0]["rank"], found[0]["excerpt"]) == (0.5, "an **excerpt**")
+    assert "The document store does not answer." in caller.error("find_documents", query="away")
+    assert "at least 1 character" in caller.error("find_documents", query="")
+
+
 def test_every_tool_has_its_scope() -> None:
-    tools = Caller(files=files_of(s3_client())).tools()
+    tools = Caller(files=files_of(s3_client()), words=Words()).tools()
     assert set(TOOL_SCOPES) == set(tools)
     for name, tool in tools.items():
         reads = tool.annotations.read_only_hint
@@ -378,7 +398,8 @@ def test_download_link() -> None:
 
 def test_a_restored_instance_opens_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[str] = []
-    for name in ("_storage", "_files"):
-        monkeypatch.setattr(server, name, types.SimpleNamespace(reset=functools.partial(dropped.append, name)))
+    documents, files = (types.SimpleNamespace(reset=functools.partial(dropped.append, name)) for name in "df")
+    monkeypatch.setattr(server, "_stores", server.Stores(documents))
+    monkeypatch.setattr(server, "_files", files)
     restore.run()
-    assert dropped == ["_storage", "_files"]
+    assert dropped == ["d", "f"]

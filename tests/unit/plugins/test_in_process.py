@@ -48,6 +48,14 @@ def test_a_profile_is_named_to_the_session() -> None:
         in_process.build_client(connection(profile="production"), "sts", None, os.getppid())
 
 
+def test_the_shells_profile_and_token_have_no_say_where_a_task_says_that_there_are_none(monkeypatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "of-another-project")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-another-account")
+    client = in_process.build_client(connection(profile="", session_token=""), "s3", None, os.getppid())
+    keys = client._request_signer._credentials.get_frozen_credentials()
+    assert (keys.access_key, keys.token) == ("none", None)
+
+
 def test_a_client_has_the_tasks_options() -> None:
     params = connection(endpoint_url="http://127.0.0.1:1", aws_config={"read_timeout": 5})
     client = in_process.build_client(params, "sts", None, os.getppid())

@@ -23,6 +23,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     package,
     package_build,
     package_check,
+    package_dependencies,
     package_install,
     package_pip,
     package_source,
@@ -566,7 +567,9 @@ def test_nothing_half_made_is_left(tmp_path: Path, runtime: Path) -> None:
     project = make_project(tmp_path / "project", "raise RuntimeError('broken')\n")
     error = refusal(Task(tmp_path, runtime, source=str(project)).run)
     assert "RuntimeError: broken" in error.message
-    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["build.lock"]
+    # What it needs is complete, and spares the next attempt its time.
+    assert [path.name for path in (tmp_path / "cache" / "releases").rglob("*") if path.is_file()] == ["build.lock"]
+    assert not list((tmp_path / "cache").rglob(".building-*"))
 
 
 def test_package_over_the_limit_names_the_largest(tmp_path: Path, runtime: Path) -> None:
@@ -616,8 +619,8 @@ def test_missing_pip_is_told() -> None:
 
 def test_lock_loses_entries_with_their_hashes() -> None:
     lock = "A_b==1 \\\n    --hash=sha256:1\n    # via x\nc==2 ; python_version < '3.13' \\\n    --hash=sha256:2\n"
-    assert package_install.lock_without(lock, {"a-b"}) == lock[lock.index("c==2") :]
-    assert package_install.pins(lock) == "A_b==1\nc==2\n"
+    assert package_dependencies.lock_without(lock, {"a-b"}) == lock[lock.index("c==2") :]
+    assert package_dependencies.pins(lock) == "A_b==1\nc==2\n"
 
 
 def test_runtime_that_is_none_is_told(tmp_path: Path) -> None:

@@ -280,6 +280,7 @@ def test_each_release_is_one_line(tmp_path):
         listed(in_stack=True),
         listed(live=True, rolled_back_from="x"),
         listed(outcome="refused", reason="new version is critical"),
+        listed(live=True, in_stack=True, versions={}),
     ]
     lines: list[str] = []
     run(tmp_path, lines, deployment=deployment(releases=rows))
@@ -289,4 +290,5 @@ def test_each_release_is_one_line(tmp_path):
         f"  {what}  live  release abc  server 4, authorizer 2  <- in the stack, not live",
         f"* {what}  live (rollback)  release abc  server 4, authorizer 2  <- live now, by an override",
         f"  {what}  refused  release abc  server 4, authorizer 2: new version is critical",
+        f"* {what}  live  release abc  <- live now",
     ]

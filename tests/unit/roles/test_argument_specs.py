@@ -16,7 +16,25 @@ from tests.support.checkout import ROOT
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 PHASES = [name for name in ROLES if name in ("local", "staging", "production")]
 # Task files that verbs include; nobody calls them from outside.
+RUNTIMES = ("docker_", "process_")
 PARTS = {
+    "local": {
+        "apply_services",
+        "bucket",
+        "final_backup",
+        "look",
+        "look_at_data",
+        "not_applicable",
+        "ready",
+        "record",
+        "release_version",
+        "serve_again",
+        "take_backup",
+        "verify_services",
+        "write_files",
+        "write_limits",
+        "write_token",
+    },
     "production": {
         "divert_gateway",
         "undivert_gateway",
@@ -70,6 +88,7 @@ def test_defaults_are_those_of_the_options_file():
 @pytest.mark.parametrize("role", PHASES)
 def test_every_verb_has_its_entry_point(role):
     files = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")}
+    files = {name for name in files if not name.startswith(RUNTIMES)}
     assert files - PARTS[role] == set(specs(role))
 
 
@@ -83,6 +102,9 @@ def test_entry_points_describe_options_as_the_options_file_does(role):
             assert option["description"] == OPTIONS[name]["description"] or name == "mcp_verb", name
 
 
+PLUGINS = ("preflight.py", "server_options.py", "local_environment.py")
+
+
 def used_variables(folder: Path) -> set[str]:
     """Return the public variables that task, variable and playbook files read."""
     text = "\n".join(path.read_text() for path in folder.rglob("*.yml") if path.parent.name not in ("meta", "defaults"))
@@ -91,12 +113,12 @@ def used_variables(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["roles", "playbooks", "inventories"])
 def test_every_variable_in_use_is_an_option(folder):
-    groups = {"mcp_env_production", "mcp_deployment", "mcp_deployments", "mcp_servers"}
+    groups = {"mcp_env_local", "mcp_env_production", "mcp_deployment", "mcp_deployments", "mcp_servers"}
     assert used_variables(ROOT / folder) - groups - set(OPTIONS) == set()
 
 
 def test_every_option_is_used_somewhere():
-    checks = (ROOT / "plugins" / "module_utils" / name for name in ("preflight.py", "server_options.py"))
+    checks = (ROOT / "plugins" / "module_utils" / name for name in PLUGINS)
     read_by_plugins = [name for path in checks for name in re.findall(r'"(mcp_[a-z0-9_]+)"', path.read_text())]
     used = used_variables(ROOT / "roles") | used_variables(ROOT / "playbooks") | set(read_by_plugins)
     assert set(OPTIONS) - used == set()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from .storage import StorageError
+from .storage import away, busy
 
 BUSY_CODES = frozenset(
     {
@@ -83,13 +83,10 @@ def told(store: str, changing: bool = False) -> Iterator[None]:
     try:
         yield
     except (ConnectionError, HTTPClientError) as error:
-        unknown = " This change may have been made or not; repeated with the same idempotency_key it is made once."
-        raise StorageError(
-            f"The {store} does not answer. Try again in a minute.{unknown if changing else ''}"
-        ) from error
+        raise away(store, changing) from error
     except ClientError as error:
         if is_busy(error.response):
-            raise StorageError(f"The {store} is busy. Wait a few seconds, then try again.") from error
+            raise busy(store) from error
         raise
 
 

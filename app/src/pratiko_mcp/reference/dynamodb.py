@@ -30,12 +30,12 @@ from .storage import (
     Once,
     Page,
     Saved,
-    StorageError,
     Summary,
     check_text,
     check_version,
     fingerprint,
     first_result,
+    in_use,
     next_document,
     searched_terms,
 )
@@ -96,7 +96,7 @@ class DynamoStorage:
             writes = _guarded(_puts(document), current) if changed else []
             if self._write(writes + self._remembering(once, call, asdict(summary))):
                 return Saved(summary, changed)
-        raise _in_use(document_id)
+        raise in_use(document_id)
 
     def delete(self, document_id: str, expected_version: int | None = None, once: Once | None = None) -> bool:
         call = fingerprint("delete_document", document_id, expected_version)
@@ -109,7 +109,7 @@ class DynamoStorage:
             writes = _guarded(_deletes(document_id), current) if current else []
             if self._write(writes + self._remembering(once, call, current is not None)):
                 return current is not None
-        raise _in_use(document_id)
+        raise in_use(document_id)
 
     def page(self, limit: int, after_id: str | None = None, query: str | None = None) -> Page:
         check_text("query", query or "")
@@ -191,10 +191,6 @@ def _attempts() -> Iterator[None]:
         if time.monotonic() - began > WRITE_SECONDS:
             return
         yield
-
-
-def _in_use(document_id: str) -> StorageError:
-    return StorageError(f"Document {document_id!r} is being changed by others right now. Try again in a moment.")
 
 
 def _content_key(document_id: str) -> Item:

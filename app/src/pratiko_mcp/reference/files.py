@@ -26,26 +26,40 @@ class Link:
     expires_in_seconds: int
 
 
-def make_s3_client(patience: Patience) -> Any:
+def make_s3_client(patience: Patience, endpoint: str | None = None) -> Any:
     """Return the S3 client; links need signature version 4, which encrypted buckets insist on.
 
     The links name the region's own host: the global one answers with a redirect, which breaks their signature.
+
+    :param endpoint: base URL of S3, where it is another one than the environment's
     """
     import boto3
 
     # An emulator has one host name, which no bucket can be put in front of.
-    elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    elsewhere = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     style = {"addressing_style": "path" if elsewhere else "virtual"}
-    return boto3.client("s3", config=patience.config(signature_version="s3v4", s3=style))
+    return boto3.client("s3", endpoint_url=endpoint, config=patience.config(signature_version="s3v4", s3=style))
 
 
 class Files:
-    """The files of one bucket. Every method may raise `StorageError`."""
+    """The files of one bucket. Every method may raise `StorageError`.
 
-    def __init__(self, bucket: str, make_client: Callable[[Patience], Any] = make_s3_client) -> None:
+    :param links_at: base URL by which clients reach S3, where it is another one than this server's (MCP_FILES_URL):
+        the host is part of a link's signature
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        make_client: Callable[[Patience], Any] = make_s3_client,
+        links_at: str | None = None,
+    ) -> None:
         self._bucket = bucket
         self._client = LazyClient(make_client, WORKING)
         self._checks = LazyClient(make_client, CHECKING)
+        self._links = (
+            LazyClient(lambda patience: make_s3_client(patience, links_at), WORKING) if links_at else self._client
+        )
 
     def upload_link(self, file_id: str, content_type: str, size_bytes: int) -> Link:
         """Return a link to upload exactly ``size_bytes``: type and length are part of its signature."""
@@ -70,7 +84,7 @@ class Files:
 
     def reset(self) -> None:
         """Drop connections, which do not survive a snapshot of the process."""
-        for client in (self._client, self._checks):
+        for client in (self._client, self._checks, self._links):
             client.reset()
 
     def _exists(self, client: Any, key: str) -> bool:
@@ -86,7 +100,7 @@ class Files:
 
     def _sign(self, operation: str, file_id: str, extra: dict[str, Any]) -> str:
         params = {"Bucket": self._bucket, "Key": _key(file_id), **extra}
-        return str(self._client.get().generate_presigned_url(operation, Params=params, ExpiresIn=LINK_SECONDS))
+        return str(self._links.get().generate_presigned_url(operation, Params=params, ExpiresIn=LINK_SECONDS))
 
 
 def _key(file_id: str) -> str:

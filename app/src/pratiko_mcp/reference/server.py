@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The reference server: documents in DynamoDB, files in S3, as tools, resources and a prompt of an MCP server.
+"""The reference server: documents in DynamoDB or PostgreSQL, files in S3, as tools, resources and a prompt.
 
-Configured by MCP_TABLE (documents) and MCP_BUCKET (files). Without MCP_TABLE documents live in memory, which is
-for trying it on one machine and refused on Lambda; without MCP_BUCKET the file tools are left out.
+Configured by MCP_TABLE or MCP_DATABASE_URL (documents), MCP_REDIS_URL (a cache in front of them), and MCP_BUCKET
+(files). Without a store documents live in memory, which is for trying it on one machine and refused on Lambda; without
+MCP_BUCKET the file tools are left out, and the search for words without PostgreSQL.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
@@ -18,16 +19,17 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from .. import restore
+from .. import metrics, restore
 from ..auth import current_token
 from ..metrics import count
 from ..sessions import principal_of
-from ..settings import SettingsError
+from ..settings import SettingsError, check_url
+from .address import database_address, redis_address
 from .content import READ_SCOPE, DocumentServer, add_prompts, add_resources
 from .dynamodb import DynamoStorage
 from .files import Files, Link
 from .memory import MemoryStorage
-from .storage import ID_PATTERN, Document, Once, Storage, StorageError, Summary
+from .storage import ID_PATTERN, Document, Match, Once, Storage, StorageError, Summary, WordSearch
 from .threads import Threads
 
 MAX_TEXT_BYTES = 300_000
@@ -39,6 +41,7 @@ TOOL_SCOPES = {
     "get_document": (READ_SCOPE,),
     "list_documents": (READ_SCOPE,),
     "search_documents": (READ_SCOPE,),
+    "find_documents": (READ_SCOPE,),
     "delete_document": (WRITE_SCOPE,),
     "create_upload_url": (WRITE_SCOPE,),
     "create_download_url": (READ_SCOPE,),
@@ -63,6 +66,8 @@ IdempotencyKey = Annotated[
 Limit = Annotated[int, Field(ge=1, le=100, description="How many documents to return at most.")]
 After = Annotated[Id | None, Field(description="next_after of the previous page, to go on behind it.")]
 Query = Annotated[str, Field(min_length=2, max_length=200, description="Text to look for; case does not matter.")]
+Words = Annotated[str, Field(min_length=1, max_length=200, description='For example: invoice "due date" -paid')]
+FindLimit = Annotated[int, Field(ge=1, le=25, description="How many documents to return at most.")]
 ContentType = Annotated[
     str, Field(pattern=r"^[a-z]{1,50}/[a-z0-9.+-]{1,100}$", description="For example application/pdf.")
 ]
@@ -88,19 +93,74 @@ class Deletion:
     deleted: bool
 
 
-def make_storage(table: str | None, on_lambda: bool) -> Storage:
-    """Choose the backend.
+@dataclass(frozen=True)
+class DocumentFinds:
+    """The best documents for a query."""
 
-    :raises SettingsError: on Lambda without a table, where memory would lose documents silently
+    documents: list[Match]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where documents are, and what else their store can do and has to tell."""
+
+    documents: Storage
+    words: WordSearch | None = None
+    checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+
+
+def make_stores(env: Mapping[str, str] = os.environ) -> Stores:
+    """Choose the store of documents, and the cache in front of it.
+
+    :raises SettingsError: a variable cannot be used; on Lambda without a store memory would lose documents silently
     """
-    if table:
-        storage = DynamoStorage(table)
-        if on_lambda:
-            storage.connect()  # while the instance starts, when the processor is faster
-        return storage
-    if on_lambda:
+    stores = _make_store(env)
+    if not env.get("MCP_REDIS_URL"):
+        return stores
+    with _installed("MCP_REDIS_URL"):
+        from .cache import Cache, CachedStorage
+    cache = Cache(redis_address(env))
+    metrics.expose(cache.readings)
+    return Stores(CachedStorage(stores.documents, cache), stores.words, {**stores.checks, "cache": cache.check})
+
+
+def _make_store(env: Mapping[str, str]) -> Stores:
+    table, on_lambda = env.get("MCP_TABLE"), "AWS_LAMBDA_FUNCTION_NAME" in env
+    if env.get("MCP_DATABASE_URL"):
+        if table:
+            raise SettingsError("MCP_TABLE", None, "only one of the two", "set together with MCP_DATABASE_URL")
+        with _installed("MCP_DATABASE_URL"):
+            from .postgres import PostgresStorage
+        database = PostgresStorage(database_address(env))
+        metrics.expose(database.readings)
+        return Stores(database, database, {"documents": database.check, "schema": database.check_schema})
+    if on_lambda and not table:
         raise SettingsError("MCP_TABLE", None, "the name of a DynamoDB table")
-    return MemoryStorage()
+    storage: Storage = DynamoStorage(table) if table else MemoryStorage()
+    if isinstance(storage, DynamoStorage) and on_lambda:
+        storage.connect()  # while the instance starts, when the processor is faster
+    return Stores(storage, None, {"documents": storage.check})
+
+
+def make_files(env: Mapping[str, str] = os.environ) -> Files | None:
+    """Return the store of files; MCP_FILES_URL is how clients reach it, where that differs from how this server does.
+
+    :raises SettingsError: MCP_FILES_URL cannot be used
+    """
+    if not env.get("MCP_BUCKET"):
+        return None
+    links_at = env.get("MCP_FILES_URL") or None
+    return Files(env["MCP_BUCKET"], links_at=check_url("MCP_FILES_URL", links_at) if links_at else None)
+
+
+@contextmanager
+def _installed(variable: str) -> Iterator[None]:
+    """Say what to install for what a variable asks for."""
+    try:
+        yield
+    except ImportError as error:
+        allowed = "a URL after: pip install 'pratiko-mcp[postgres]'"
+        raise SettingsError(variable, None, allowed, f"set, and its client is not installed ({error})") from error
 
 
 @contextmanager
@@ -119,11 +179,13 @@ def once(idempotency_key: str | None) -> Once | None:
     return Once(principal_of(current_token.get()), idempotency_key)
 
 
-def make_server(name: str, storage: Storage, files: Files | None) -> MCPServer:
+def make_server(name: str, storage: Storage, files: Files | None, words: WordSearch | None = None) -> MCPServer:
     """Build the server over its stores."""
     server = DocumentServer(name, instructions="A document store. Ids are chosen by the caller.")
     threads = Threads()
     add_document_tools(server, storage, threads)
+    if words:
+        add_word_search(server, words, threads)
     add_resources(server, storage, threads)
     add_prompts(server, storage, threads)
     if files:
@@ -133,6 +195,7 @@ def make_server(name: str, storage: Storage, files: Files | None) -> MCPServer:
 
 def add_document_tools(server: MCPServer, storage: Storage, threads: Threads) -> None:
     """Register the tools on documents."""
+    count("documents_saved", 0)
 
     @server.tool(annotations=WRITES)
     @threads
@@ -194,8 +257,23 @@ def add_document_tools(server: MCPServer, storage: Storage, threads: Threads) ->
             return Deletion(document_id, storage.delete(document_id, expected_version, once(idempotency_key)))
 
 
+def add_word_search(server: MCPServer, words: WordSearch, threads: Threads) -> None:
+    """Register the search that only some stores have."""
+
+    @server.tool(annotations=READS)
+    @threads
+    def find_documents(query: Words, limit: FindLimit = 10) -> DocumentFinds:
+        """Find documents by whole words in their title and the first 50,000 characters of their text, best first.
+
+        Words are all needed; "in quotes" a phrase, or between two, - in front of one that must not be there.
+        """
+        with told_to_the_model():
+            return DocumentFinds(words.find(query, limit))
+
+
 def add_file_tools(server: MCPServer, files: Files, threads: Threads) -> None:
     """Register the tools on files."""
+    count("links_created", 0)
 
     @server.tool(annotations=WRITES)
     @threads
@@ -217,21 +295,21 @@ def add_file_tools(server: MCPServer, files: Files, threads: Threads) -> None:
         return link
 
 
-def ready_checks(storage: Storage, files: Files | None) -> dict[str, Callable[[], None]]:
+def ready_checks(stores: Stores, files: Files | None) -> dict[str, Callable[[], object]]:
     """Return what tells whether each store answers; a check raises when its store does not."""
-    return {"documents": storage.check, **({"files": files.check} if files else {})}
+    return {**stores.checks, **({"files": files.check} if files else {})}
 
 
 def reset() -> None:
     """Drop the stores' connections: after a restore from a snapshot nobody is at their other end."""
-    _storage.reset()
+    _stores.documents.reset()
     if _files:
         _files.reset()
 
 
 restore.on_restore(reset)
-_storage = make_storage(os.environ.get("MCP_TABLE"), on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ)
-_files = Files(os.environ["MCP_BUCKET"]) if os.environ.get("MCP_BUCKET") else None
+_stores = make_stores()
+_files = make_files()
 
-READY_CHECKS: Mapping[str, Callable[[], object]] = ready_checks(_storage, _files)
-mcp = make_server(os.environ.get("MCP_SERVER_NAME") or "documents", _storage, _files)
+READY_CHECKS: Mapping[str, Callable[[], object]] = ready_checks(_stores, _files)
+mcp = make_server(os.environ.get("MCP_SERVER_NAME") or "documents", _stores.documents, _files, _stores.words)

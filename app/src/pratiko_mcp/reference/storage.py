@@ -89,6 +89,15 @@ class Once:
         return _digest(*self.caller, self.key)
 
 
+@dataclass(frozen=True)
+class Match:
+    """A document that a search for words found. Higher ``rank`` is better; ``excerpt`` has the words between ``**``."""
+
+    document: Summary
+    rank: float
+    excerpt: str
+
+
 class Storage(Protocol):
     """What the server needs of a store. Ids match `ID_PATTERN`; every method may raise `StorageError`.
 
@@ -130,6 +139,13 @@ class Storage(Protocol):
 
     def reset(self) -> None:
         """Drop what does not survive a snapshot of the process, such as connections."""
+
+
+class WordSearch(Protocol):
+    """What some stores have besides: a search for whole words in whole texts."""
+
+    def find(self, query: str, limit: int) -> list[Match]:
+        """Return at most ``limit`` documents that have the words of a query, best first."""
 
 
 def is_document_id(text: str) -> bool:
@@ -191,6 +207,26 @@ def check_version(current: Document | None, document_id: str, expected_version: 
             f"Document {document_id!r} {state}, not at version {expected_version}. Read it with get_document, "
             "then try again with expected_version set to the version you read."
         )
+
+
+def away(store: str, changing: bool = False) -> StorageError:
+    """Return the error for a store that does not answer.
+
+    :param store: what the caller knows it as
+    :param changing: whether the unanswered request may have changed something
+    """
+    unknown = " This change may have been made or not; repeated with the same idempotency_key it is made once."
+    return StorageError(f"The {store} does not answer. Try again in a minute.{unknown if changing else ''}")
+
+
+def busy(store: str) -> StorageError:
+    """Return the error for a store to which the same request may succeed a little later."""
+    return StorageError(f"The {store} is busy. Wait a few seconds, then try again.")
+
+
+def in_use(document_id: str) -> StorageError:
+    """Return the error for a write that others got in the way of all the time."""
+    return StorageError(f"Document {document_id!r} is being changed by others right now. Try again in a moment.")
 
 
 def fingerprint(tool: str, *arguments: str | int | None) -> str:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The database's schema, revision by revision, for Alembic."""

@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, PratikoAI
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The local phase without Docker: up, unchanged, killed in turn under a writer, edited, gone back, restored, removed.
+
+One environment for all of it: a test leaves it as it found it, or says what it needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import typing as t
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.checkout import ROOT, copy_project, link_collection
+from tests.support.local import DIRECT, INSTRUCTIONS, Local, edited, frozen, rows, wait_until, writing
+from tests.support.playbook import PlaybookRun
+from tests.support.watching import Prometheus, Webhook, needs
+from tests.support.world import shared_packages
+
+pytestmark = pytest.mark.e2e
+WATCHED = needs("prometheus", "prometheus-alertmanager", "prometheus-postgres-exporter", "prometheus-redis-exporter")
+LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
+
+
+@pytest.fixture(scope="module")
+def webhook() -> t.Iterator[Webhook]:
+    """Takes what Alertmanager posts."""
+    with Webhook() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory, private_home: Path, webhook: Webhook) -> t.Iterator[Local]:
+    """A deployed environment of a copy of the working tree; at the end its data are destroyed, its backups are not."""
+    project = copy_project(ROOT, tmp_path_factory.mktemp("local") / "project")
+    link_collection(project)
+    folder = Path(tempfile.mkdtemp(prefix="mcp-local-"))
+    made = Local(project, folder, private_home, shared_packages(private_home))
+    made.variables["mcp_local_alert_url"] = webhook.url
+    try:
+        made.play().require()
+        yield made
+        made.play("playbooks/destroy.yml", mcp_confirm="local", mcp_destroy_data=True).require()
+        assert {path.name for path in made.dir.iterdir() if path.is_dir()} <= {"backups", "state"}
+        assert list((made.dir / "backups").iterdir())
+    finally:
+        made.end()
+        shutil.rmtree(folder)
+
+
+def serves(local: Local, words: str) -> t.Callable[[], bool]:
+    """Return what tells whether the server says these words of itself."""
+    return lambda: local.instructions().startswith(words)
+
+
+def test_second_run_changes_nothing_and_restarts_nothing(local: Local) -> None:
+    before = local.pids()
+    look = local.play("deploy.yml", "--check").require()
+    again = local.play().require()
+    assert (look.changed, again.changed) == (0, 0), again.output[-4000:]
+    assert local.pids() == before
+
+
+def test_nothing_listens_beyond_loopback(local: Local) -> None:
+    ports = {f"{port:04X}" for port in local.ports.values()}
+    found: set[tuple[str, str]] = set()
+    for table in ("tcp", "tcp6"):
+        lines = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
+        found |= {tuple(fields[1].split(":")) for fields in lines if fields[3] == "0A"}  # type: ignore[misc]
+    listening = [(address, port) for address, port in found if port in ports]
+    assert len(listening) >= len(local.pids())
+    assert [address for address, _port in listening if address not in LOOPBACK] == []
+
+
+def test_no_secret_is_in_a_command_a_log_or_a_report(local: Local) -> None:
+    folder = local.dir / "secrets"
+    names = ("postgres-password", "redis-password", "grafana-password", "s3-secret-key")
+    secrets = {(folder / name).read_text(encoding="utf-8").strip() for name in names} | {local.token}
+    keyring = json.loads((folder / "token-key" / "private-key.json").read_text(encoding="utf-8"))
+    secrets |= {key["jwk"]["d"] for key in keyring["keys"]}
+    assert len(secrets) == len(names) + 2 and min(map(len, secrets)) >= 32
+    roots = [psutil.Process(pid) for pid in local.pids().values()]
+    shown = {}
+    for process in {child for root in roots for child in (root, *root.children(recursive=True))}:
+        with contextlib.suppress(psutil.NoSuchProcess):  # PostgreSQL's come and go
+            shown[f"command of {process.pid}"] = " ".join(process.cmdline())
+    reports = [path for path in (local.folder / "reports").rglob("*") if path.is_file() and path.name != "token.json"]
+    for path in (local.dir / "supervisord.conf", local.dir / "server.sh", *(local.dir / "logs").iterdir(), *reports):
+        shown[str(path)] = path.read_text(encoding="utf-8")
+    assert [where for where, text in shown.items() if any(secret in text for secret in secrets)] == []
+    assert all((path.stat().st_mode & 0o077) == 0 for path in (local.dir, folder, local.dir / "data"))
+    assert all((path.stat().st_mode & 0o077) == 0 for path in folder.rglob("*"))
+    assert (local.dir / ".gitignore").read_text(encoding="utf-8") == "*\n"
+
+
+# What /ready and its checks say while a service is away.
+AWAY: dict[str, t.Callable[[Local], bool]] = {
+    "server": lambda local: local.ready()[0] == 0,
+    "redis": lambda local: local.ready()[0] == 200 and local.checks()["cache"] == "degraded",
+    "postgres": lambda local: local.ready()[0] == 503 and local.checks()["documents"] == "critical",
+}
+
+
+def test_each_service_comes_back_and_every_acknowledged_document_with_it(local: Local) -> None:
+    local.wait_until_ready()
+    with writing(local) as writer:
+        for service, told in AWAY.items():
+            writer.wait_for_more()
+            with local.away(service):
+                wait_until(lambda told=told: told(local))  # type: ignore[misc]
+            local.wait_until_ready()
+            writer.wait_for_more()
+    assert len(writer.acknowledged) >= 2 * 3 * len(AWAY)
+    assert [name for name in writer.acknowledged if not is_kept(local, name)] == []
+
+
+def is_kept(local: Local, name: str) -> bool:
+    try:
+        return bool(local.call("get_document", document_id=name)["document_id"] == name)
+    except (AssertionError, BaseExceptionGroup):
+        return False
+
+
+@WATCHED
+def test_a_database_that_hangs_is_told_and_others_work_goes_on(local: Local, webhook: Webhook) -> None:
+    prometheus = Prometheus(f"http://127.0.0.1:{local.ports['prometheus']}", "20s")
+    wait_until(lambda: len(prometheus.ask("up == 1")) == 5 and not prometheus.ask("up == 0"))
+    assert prometheus.ask("pg_up") and prometheus.ask("redis_up")
+    local.wait_until_ready()
+    with frozen(local.pids()["postgres"]):
+        wait_until(lambda: local.ready()[0] == 503)
+        # Meanwhile, what needs no database.
+        before = local.token
+        local.play("playbooks/token.yml").require()
+        assert local.token != before
+        limits = {"tools": {"delete_document": {"enabled": False}}}
+        assert local.play("playbooks/limits.yml", mcp_limits=limits).require().changed == 1
+        webhook.wait("McpDependencyAway", "firing", 120)
+    local.wait_until_ready()
+    wait_until(lambda: refuses(local, "delete_document", document_id="none"))
+
+
+def refuses(local: Local, tool: str, **arguments: t.Any) -> bool:
+    try:
+        local.call(tool, **arguments)
+    except (Exception, BaseExceptionGroup):
+        return True
+    return False
+
+
+def test_upload_is_kept_and_its_link_holds_for_nothing_else(local: Local) -> None:
+    link = local.call("create_upload_url", file_id="a.txt", content_type="text/plain", size_bytes=5)
+    put(link["url"], b"hello", "text/plain")
+    for body, kind in ((b"longer", "text/plain"), (b"hello", "text/html")):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            put(link["url"], body, kind)
+    local.kill("s3")
+    local.wait_until_ready()
+    with DIRECT.open(local.call("create_download_url", file_id="a.txt")["url"]) as answer:
+        assert answer.read() == b"hello"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        DIRECT.open(link["url"].partition("?")[0])
+
+
+def put(url: str, body: bytes, kind: str) -> None:
+    DIRECT.open(urllib.request.Request(url, body, {"Content-Type": kind}, method="PUT")).close()
+
+
+def test_edit_is_live_and_a_mistake_changes_nothing_but_the_log(local: Local) -> None:
+    log = local.dir / "logs" / "server.log"
+    began = log.stat().st_size
+
+    def says(text: str) -> bool:
+        return text in log.read_bytes()[began:].decode()
+
+    before = local.pids()
+    with edited(local.project, "An edited store.") as source:
+        wait_until(serves(local, "An edited store."))
+        good = source.read_text(encoding="utf-8")
+        source.write_text(good + "\nraise RuntimeError('a mistake')\n", encoding="utf-8")
+        wait_until(lambda: says("the version before goes on serving"))
+        assert says("RuntimeError: a mistake")
+        assert serves(local, "An edited store.")() and local.ready()[0] == 200
+        source.write_text(good.replace("An edited store.", "A corrected store."), encoding="utf-8")
+        wait_until(serves(local, "A corrected store."))
+    wait_until(serves(local, INSTRUCTIONS))
+    assert local.pids() == before
+
+
+def test_a_look_predicts_the_deploy_of_an_edit_and_a_rollback_takes_it_back(local: Local) -> None:
+    before, first = local.pids(), local.report()["release"]["id"]
+    with edited(local.project, "A store of documents."):
+        look = local.play("deploy.yml", "--check").require()
+        assert look.changed > 0 and local.pids() == before
+        done = local.play().require()
+        assert rows(look) == rows(done) == {"server": "update", "files": "update"}, look.output[-4000:]
+        second = local.report()["release"]["id"]
+        after = local.pids()
+        assert {name for name in before if before[name] != after[name]} == {"server"} and second != first
+        wait_until(serves(local, "A store of documents."))
+        local.play("playbooks/rollback.yml").require()
+        assert serves(local, INSTRUCTIONS)()
+        local.play("playbooks/releases.yml").require()
+        listed = local.report("releases")["releases"]
+        assert [(row["release"], row["live"]) for row in listed] == [(first, True), (second, False), (first, False)]
+    # The source is as it was, and so is its release: what serves is the package, which the next deploy changes.
+    local.play().require()
+    with edited(local.project, "Followed again."):
+        wait_until(serves(local, "Followed again."))
+    wait_until(serves(local, INSTRUCTIONS))
+
+
+def test_a_restore_brings_back_what_was_there_and_keeps_what_it_replaces(local: Local) -> None:
+    local.call("save_document", document_id="restored", title="t", text="as it was backed up")
+    local.play("playbooks/backup.yml").require()
+    kept = backups(local)
+    local.call("save_document", document_id="restored", title="t", text="as it was overwritten")
+    local.call("save_document", document_id="later", title="t", text="of after the backup")
+    with writing(local) as writer:
+        writer.wait_for_more()
+        local.play("playbooks/restore.yml", mcp_confirm="local").require()
+        writer.wait_for_more()
+    assert local.call("get_document", document_id="restored")["text"] == "as it was backed up"
+    assert not is_kept(local, "later")
+    (replaced,) = backups(local) - kept
+    # What was acknowledged is in what was replaced, or in what serves since.
+    dump = (local.dir / "backups" / replaced / "database.sql").read_text(encoding="utf-8")
+    assert [name for name in writer.acknowledged if f"{name}\t" not in dump and not is_kept(local, name)] == []
+    assert "as it was overwritten" in dump and "later\t" in dump
+
+
+def backups(local: Local) -> set[str]:
+    """Return the ids of the backups."""
+    return {path.name for path in (local.dir / "backups").iterdir() if not path.name.startswith(".")}
+
+
+def test_destroyed_and_deployed_again_it_has_its_data(local: Local, record_property: t.Callable[..., None]) -> None:
+    local.call("save_document", document_id="kept", title="kept", text="text")
+    local.play("playbooks/destroy.yml", mcp_confirm="local").require()
+    assert local.pids() == {} and local.ready()[0] == 0
+    assert local.play("playbooks/destroy.yml", mcp_confirm="local").require().changed == 0
+    again: PlaybookRun = local.play().require()
+    record_property("seconds", again.seconds)
+    assert local.call("get_document", document_id="kept")["title"] == "kept"
