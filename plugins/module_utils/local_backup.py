@@ -141,17 +141,21 @@ def manifests(directory: pathlib.Path) -> list[dict[str, t.Any]]:
 
 
 def choose(directory: pathlib.Path, wanted: str | None) -> dict[str, t.Any]:
-    """Return the description of a backup, by default of the newest.
+    """Return the description of a backup, by default of the newest that was not made for the sake of a restore.
 
     :raises McpError: there is none
     """
     known = manifests(directory)
-    found = next((item for item in known if wanted in (None, item["id"])), None)
+    # After a restore that failed, the same command means the same backup again, not what was there meanwhile.
+    offered = [item for item in known if wanted == item["id"] or (wanted is None and not item.get("before_restore"))]
+    found = offered[0] if offered else None
     if found is None:
-        named = f"mcp_backup is '{wanted}': no such backup" if wanted else "There is no backup"
+        missing = "There is no backup but what restores replaced" if known else "There is no backup"
+        named = f"mcp_backup is '{wanted}': no such backup" if wanted else missing
         raise McpError(
             f"{named} in {directory}. Allowed: {', '.join(item['id'] for item in known[:10]) or 'none'}. Nothing was "
-            "changed. Make one: ansible-playbook playbooks/backup.yml -i inventories/local",
+            "changed. Name one with -e mcp_backup=..., or make one: "
+            "ansible-playbook playbooks/backup.yml -i inventories/local",
             variable="mcp_backup",
         )
     if found.get("format") != FORMAT:

@@ -182,6 +182,8 @@ class Database:
     ) -> None:
         # PostgreSQL's programs take settings from the person's PGSSLMODE, PGOPTIONS, PGSERVICE and the like.
         own = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        # Else a dump writes points in time as the server's own zone has them, and equal data differ.
+        own["PGTZ"] = "UTC"
         out = subprocess.PIPE if read else stdout or subprocess.DEVNULL
         with tempfile.TemporaryFile() as errors:
             try:

@@ -250,8 +250,9 @@ def make_wheel(folder: Path, source: str) -> tuple[str, ...]:
 
 
 def leftovers(packages: Path) -> list[str]:
-    """Return what a build left that is neither a package nor its lock."""
-    files = [path for path in packages.rglob("*") if path.is_file()]
+    """Return what a build left that is neither a package, nor a whole set of dependencies, nor a lock."""
+    whole = {about.parent for about in packages.glob("dependencies/*/[!.]*/about.json")}
+    files = [path for path in packages.rglob("*") if path.is_file() and whole.isdisjoint(path.parents)]
     return [str(path) for path in files if path.name not in ("build.lock", "package.zip", "package.json", "checked")]
 
 

@@ -64,13 +64,8 @@ def require_healthy(world: World, playbook: str, diverted: bool) -> None:
     assert report["diverted"] is diverted and {item["status"] for item in report["health"]} == {"healthy"}
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param(PUBLISHED, id=by_name(PUBLISHED), marks=pytest.mark.proof),
-        pytest.param(MOVING, id=by_name(MOVING)),
-    ],
-)
+@pytest.mark.proof
+@pytest.mark.parametrize("moment", [PUBLISHED, MOVING], ids=by_name)
 def test_a_diversion_during_a_release_outlives_it(site: Site, moment: Moment) -> None:
     """Before the last update is made it is read, and after it the stage is set back."""
     world, new = site.world, site.new_name()

@@ -22,7 +22,7 @@ from tests.support.environment import Environment
 from tests.support.playbook import PlaybookRun
 from tests.support.snapshot import difference, snapshot
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 
 DOMAIN = "mcp.example.com"
 WITH_DOMAIN = ("-e", f"mcp_domain={DOMAIN}")
@@ -224,7 +224,6 @@ Conditions:
 """
 
 
-@pytest.mark.proof
 def test_a_rollback_keeps_the_address_and_whose_tokens_are_taken(tmp_path: Path, private_home: Path) -> None:
     """Over a new domain, a new audience and a parameter that one template has and the other has not."""
     environment = new_environment(tmp_path, private_home)

@@ -17,7 +17,7 @@ from tests.support.environment import Environment
 from tests.support.playbook import PlaybookRun
 from tests.support.snapshot import snapshot
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 
 RETAINED = {
     "DocumentsTable": "mcp-production-documents",
@@ -125,7 +125,6 @@ def test_after_a_killed_destroy_the_state_bucket_is_taken_back_too(story: Story)
     assert story.foundation["StateBucket"] == "mcp-production-state-000000000000-us-east-1"
 
 
-@pytest.mark.proof
 def test_secrets_that_were_given_up_by_name_are_taken_back(story: Story) -> None:
     """The store changes, the old copies leave the stack, and the store changes back: in force is the newest value."""
     environment, secrets = story.environment, {"RequestStateSecret", "OriginSecret"}

@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.checkout import ROOT, copy_project, link_collection
 from tests.support.emulated import TestSandbox
-from tests.support.local import DIRECT, Local, wait_until
+from tests.support.local import DIRECT, Local, is_kept, wait_until
 from tests.support.playbook import start_playbook
 from tests.support.world import shared_packages
 
@@ -101,6 +101,8 @@ def test_a_restore_that_is_killed_leaves_data_and_the_next_deploy_serves_them(lo
     assert local.call("get_document", document_id="dear")["text"] == "x"
     local.play("playbooks/restore.yml", mcp_confirm="local").require()
     assert local.call("get_document", document_id="dear")["text"] == "x"
+    # The same backup as the first time, and not what was there in between.
+    assert not is_kept(local, "after")
 
 
 def test_a_restore_that_fails_serves_what_was_there(local: Local) -> None:

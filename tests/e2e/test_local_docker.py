@@ -287,6 +287,36 @@ def test_a_broken_override_is_one_error(deployed: Local) -> None:
     assert "imagee" in run.output
 
 
+def test_a_service_of_the_override_runs_until_it_is_taken_out(deployed: Local) -> None:
+    override = deployed.project / ".local" / ENVIRONMENT / "compose.override.yaml"
+    override.write_text("services:\n  further:\n    build: .\n", encoding="utf-8")
+    try:
+        assert "further has no image" in " ".join(deployed.play("deploy.yml", "--check").require(2).output.split())
+        service = {
+            "image": images.names()["redis"],
+            "command": ["redis-server", "--save", ""],
+            "depends_on": ["server"],
+        }
+        override.write_text(json.dumps({"services": {"further": service}}), encoding="utf-8")
+        assert rows(deployed.play("deploy.yml").require()) == {"further": "create"}
+        assert deployed.inspect("further")["State"]["Status"] == "running"
+        assert deployed.play("deploy.yml").require().changed == 0
+    finally:
+        override.unlink()
+    assert rows(deployed.play("deploy.yml").require()) == {"further": "remove"}
+
+
+def test_a_compose_file_that_was_edited_is_put_right(deployed: Local) -> None:
+    path = deployed.project / ".local" / ENVIRONMENT / "compose.yaml"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before + "# mine\n", encoding="utf-8")
+    for arguments in (("--check",), ()):
+        run = deployed.play("deploy.yml", *arguments).require()
+        assert rows(run) == {"files": "update"} and "compose.yaml" in run.output
+    assert path.read_text(encoding="utf-8") == before
+    assert deployed.play("deploy.yml").require().changed == 0
+
+
 def test_an_induced_failure_reaches_the_webhook(deployed: Local, webhook: Webhook) -> None:
     deployed.docker("stop", f"{PROJECT}-redis-exporter-1")
     try:

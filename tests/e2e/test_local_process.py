@@ -17,11 +17,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import jwt
 import psutil
 import pytest
 
 from tests.support.checkout import ROOT, copy_project, link_collection
-from tests.support.local import DIRECT, INSTRUCTIONS, Local, edited, frozen, rows, wait_until, writing
+from tests.support.local import DIRECT, INSTRUCTIONS, Local, edited, frozen, is_kept, rows, wait_until, writing
 from tests.support.playbook import PlaybookRun
 from tests.support.watching import Prometheus, Webhook, needs
 from tests.support.world import shared_packages
@@ -123,13 +124,6 @@ def test_each_service_comes_back_and_every_acknowledged_document_with_it(local: 
     assert [name for name in writer.acknowledged if not is_kept(local, name)] == []
 
 
-def is_kept(local: Local, name: str) -> bool:
-    try:
-        return bool(local.call("get_document", document_id=name)["document_id"] == name)
-    except (AssertionError, BaseExceptionGroup):
-        return False
-
-
 @WATCHED
 def test_a_database_that_hangs_is_told_and_others_work_goes_on(local: Local, webhook: Webhook) -> None:
     prometheus = Prometheus(f"http://127.0.0.1:{local.ports['prometheus']}", "20s")
@@ -196,6 +190,7 @@ def test_edit_is_live_and_a_mistake_changes_nothing_but_the_log(local: Local) ->
     assert local.pids() == before
 
 
+@pytest.mark.proof
 def test_a_look_predicts_the_deploy_of_an_edit_and_a_rollback_takes_it_back(local: Local) -> None:
     before, first = local.pids(), local.report()["release"]["id"]
     with edited(local.project, "A store of documents."):
@@ -243,7 +238,22 @@ def backups(local: Local) -> set[str]:
     return {path.name for path in (local.dir / "backups").iterdir() if not path.name.startswith(".")}
 
 
+def test_a_new_key_signs_and_a_revoked_one_opens_nothing(local: Local) -> None:
+    old = local.token
+    local.play("playbooks/rotate_signing_key.yml", mcp_revoke_signing_key=True).require()
+    assert jwt.get_unverified_header(local.token)["kid"] != jwt.get_unverified_header(old)["kid"]
+    assert local.call("find_documents", query="x") is not None
+    request = urllib.request.Request(f"{local.url}/mcp", data=b"{}", headers={"Authorization": f"Bearer {old}"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        DIRECT.open(request, timeout=10)
+    assert refused.value.code == 401
+    assert local.play().require().changed == 0
+
+
 def test_destroyed_and_deployed_again_it_has_its_data(local: Local, record_property: t.Callable[..., None]) -> None:
+    limits = local.dir / "config" / "server" / "limits.json"
+    in_force = '{"tools": {"delete_document": {"enabled": false}}}\n'
+    limits.write_text(in_force, encoding="utf-8")
     local.call("save_document", document_id="kept", title="kept", text="text")
     local.play("playbooks/destroy.yml", mcp_confirm="local").require()
     assert local.pids() == {} and local.ready()[0] == 0
@@ -251,3 +261,4 @@ def test_destroyed_and_deployed_again_it_has_its_data(local: Local, record_prope
     again: PlaybookRun = local.play().require()
     record_property("seconds", again.seconds)
     assert local.call("get_document", document_id="kept")["title"] == "kept"
+    assert limits.read_text(encoding="utf-8") == in_force

@@ -103,6 +103,7 @@ def test_a_stack_moved(environment: Environment) -> None:
     assert "stack mcp-production-data was updated at 20" in run.output
 
 
+@pytest.mark.proof
 def test_the_checkout_moved(environment: Environment, tmp_path: Path) -> None:
     """Another template than the one that was looked at; the plan of the old one still is good afterwards."""
     plan = save(environment)

@@ -128,6 +128,15 @@ def test_the_newest_is_the_default_and_a_look_changes_nothing(environment: Envir
     assert environment.run("listed")["backups"][0]["id"] == newest
 
 
+def test_points_in_time_are_equal_in_every_zone(environment: Environment) -> None:
+    """The restored database does not have the settings of the one that was dumped: another laptop, or a container."""
+    environment.server.execute("CREATE TABLE times AS SELECT now() AS at")
+    environment.server.execute("ALTER DATABASE mcp SET timezone = 'Asia/Tokyo'")
+    backup = environment.take()
+    environment.run("restored", backup=backup)
+    assert environment.names() == OLD
+
+
 def test_what_was_written_after_its_backup_is_kept_beside_and_told(environment: Environment) -> None:
     wanted = environment.take()
     before = environment.take()

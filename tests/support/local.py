@@ -182,6 +182,14 @@ def free_service_ports() -> dict[str, int]:
     return {service: first + place for place, service in enumerate(SERVICES)}
 
 
+def is_kept(local: Local, name: str) -> bool:
+    """Tell whether the server has a document."""
+    try:
+        return bool(local.call("get_document", document_id=name)["document_id"] == name)
+    except (AssertionError, BaseExceptionGroup):
+        return False
+
+
 def rows(run: PlaybookRun) -> dict[str, str]:
     """Return the services that a run changes or would change, and what it does to each."""
     return dict(ROW.findall(run.output))

@@ -92,6 +92,16 @@ def test_a_backup_that_is_not_there_is_told_with_those_that_are(tmp_path):
         local_backup.choose(tmp_path, "b1")
 
 
+def test_what_a_restore_replaced_is_meant_only_by_its_name(tmp_path):
+    """Whoever types a restore that failed again means the same backup as before."""
+    described(tmp_path / "b2", before_restore="b1")
+    with pytest.raises(McpError, match=r"There is no backup but what restores replaced in .*Allowed: b2"):
+        local_backup.choose(tmp_path, None)
+    described(tmp_path / "b1")
+    assert local_backup.choose(tmp_path, None)["id"] == "b1"
+    assert local_backup.choose(tmp_path, "b2")["id"] == "b2"
+
+
 def test_what_is_no_whole_backup_is_not_offered(tmp_path):
     described(tmp_path / "b1")
     described(tmp_path / "b2", id="b1")
