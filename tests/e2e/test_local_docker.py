@@ -273,6 +273,8 @@ def test_an_image_that_nobody_has_is_one_error(deployed: Local) -> None:
     assert run.rc != 0
     assert "mcp_local_images.redis is 127.0.0.1:9/nobody/redis:1" in run.output
     assert deployed.inspect("redis")["State"]["Health"]["Status"] == "healthy"
+    # What was written for it is put right.
+    assert rows(deployed.play("deploy.yml").require()) == {"files": "update"}
 
 
 def test_a_broken_override_is_one_error(deployed: Local) -> None:
