@@ -110,7 +110,7 @@ def test_a_restore_that_fails_serves_what_was_there(local: Local) -> None:
     dump, description = folder / "database.sql", folder / "backup.json"
     with dump.open("a", encoding="utf-8") as stream:
         stream.write("CREATE EXTENSION nowhere;\n")
-    run = local.play("playbooks/restore.yml", mcp_confirm="local").require(2)
+    run = local.play("playbooks/restore.yml", mcp_confirm="local", mcp_backup=folder.name).require(2)
     assert "is damaged: database.sql" in " ".join(run.output.split())
     from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import local_backup
 
