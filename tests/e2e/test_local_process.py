@@ -9,6 +9,7 @@ One environment for all of it: a test leaves it as it found it, or says what it 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import tempfile
@@ -117,7 +118,7 @@ def test_each_service_comes_back_and_every_acknowledged_document_with_it(local: 
         for service, told in AWAY.items():
             writer.wait_for_more()
             with local.away(service):
-                wait_until(lambda told=told: told(local))  # type: ignore[misc]
+                wait_until(functools.partial(told, local))
             local.wait_until_ready()
             writer.wait_for_more()
     assert len(writer.acknowledged) >= 2 * 3 * len(AWAY)

@@ -527,7 +527,9 @@ def test_panels_show_the_fault(live: Live, fault: Fault) -> None:
                 fault.act(live)
             return not missing
 
-        seen = lambda: {title: (before[title], live.values(title)) for title in missing}  # noqa: E731
-        live.prometheus.until(look, lambda: f"not shown: {seen()}", 90)
+        def seen() -> str:
+            return f"not shown: { {title: (before[title], live.values(title)) for title in missing} }"
+
+        live.prometheus.until(look, seen, 90)
     finally:
         fault.undo(live)

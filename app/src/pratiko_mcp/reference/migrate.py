@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a failure is one sentence and exit code 1."""
     options = parse_arguments(arguments)
     try:
-        import alembic  # noqa: F401
+        import alembic  # noqa: F401  # only whether it is there
         import psycopg
-        import sqlalchemy  # noqa: F401
+        import sqlalchemy  # noqa: F401  # the same
     except ImportError as error:
         sys.exit(f"{error}. It changes the schema. Try: pip install 'pratiko-mcp[postgres]'")
     try:
