@@ -50,7 +50,7 @@ PLAYBOOK = $(if $(OVERLAY),$(WITHOUT_AWS)) $(BIN)/ansible-playbook
 MAKE_VENVS = $(PYTHON) scripts/venv.py
 SANDBOX_COMMAND = $(PYTHON) sandbox/sandbox.py
 
-.PHONY: help venv deploy destroy backup restore token sandbox-start sandbox-stop sandbox-reset sandbox-status
+.PHONY: help venv deploy destroy backup backups restore token sandbox-start sandbox-stop sandbox-reset sandbox-status
 .PHONY: check lint sanity test test-only proof bench clean need-python need-inventory dev
 
 help: ## list the targets
@@ -68,6 +68,9 @@ destroy: need-inventory venv $(if $(OVERLAY),sandbox-start) ## remove ENV's stac
 
 backup: need-inventory venv ## back up database and files: make backup ENV=local
 	@$(PLAYBOOK) playbooks/backup.yml $(INVENTORIES) $(ARGS)
+
+backups: need-inventory venv ## list the backups: make backups ENV=local
+	@$(PLAYBOOK) playbooks/backups.yml $(INVENTORIES) $(ARGS)
 
 restore: need-inventory venv ## restore the newest backup: make restore ENV=local CONFIRM=local
 	@$(PLAYBOOK) playbooks/restore.yml $(INVENTORIES) $(if $(CONFIRM),-e mcp_confirm=$(CONFIRM)) $(ARGS)

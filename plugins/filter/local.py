@@ -21,4 +21,5 @@ class FilterModule:
             "local_port_problem": local_plan.port_problem,
             "local_release_target": local_plan.target,
             "local_releases": local_plan.describe,
+            "local_with_schema": local_plan.with_schema,
         }

@@ -155,8 +155,7 @@ def explained(error: Exception, outcome: str, environment: str, **details: t.Any
     """Return the failure with what state things are in and what to type."""
     text = error.message if isinstance(error, McpError) else describe_aws_error(error)
     again = (
-        f"ansible-playbook playbooks/destroy.yml -i inventories/{environment} -e mcp_confirm={environment} "
-        "-e mcp_destroy_data=true"
+        f"ansible-playbook playbooks/destroy.yml -i <inventory> -e mcp_confirm={environment} -e mcp_destroy_data=true"
     )
     facts = {**getattr(error, "details", {}), **details}
     if not isinstance(error, McpError):

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS, Context, McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import (
+    Complete,
     Finding,
+    Reply,
     Send,
     http_sender,
     is_loopback,
@@ -58,6 +60,7 @@ PROBE_SPEC: dict[str, t.Any] = {
     "method": {"type": "str", "choices": ["GET", "POST", "DELETE"], "default": "GET"},
     "expect_status": {"type": "int", "default": 200},
     "expect_json": {"type": "dict"},
+    "return_json": {"type": "bool", "default": False},
     "samples": {"type": "int", "default": 1},
     "warning_ms": {"type": "float"},
     "critical_ms": {"type": "float"},
@@ -81,6 +84,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "fail_on": {"type": "list", "elements": "str", "choices": list(STATUSES[1:]), "default": []},
 }
+
+# What only an answer that is no MCP message can be asked for.
+HTTP_ONLY = ("expect_json", "expect_status", "method", "return_json")
 
 Measurement = tuple[list[float], str]
 
@@ -170,9 +176,28 @@ def make_sender(ctx: Context, probe: dict[str, t.Any], next_step: str) -> Send:
     return http_sender(probe["url"], probe["timeout"], probe["ca_file"])
 
 
-def take(ctx: Context, probe: dict[str, t.Any], token: str | None) -> Measurement:
+def keeping(send: Send, replies: list[Reply]) -> Send:
+    """Return a sender that keeps what comes back."""
+
+    def sender(method: str, headers: dict[str, str], body: bytes, complete: Complete | None = None) -> Reply:
+        replies.append(send(method, headers, body, complete))
+        return replies[-1]
+
+    return sender
+
+
+def last_json(replies: list[Reply], token: str | None) -> t.Any:
+    """Return the last answer; None where there is none, or it is no JSON."""
+    try:
+        return json.loads(redact(replies[-1].body.decode(), token))
+    except (IndexError, ValueError):
+        return None
+
+
+def take(ctx: Context, probe: dict[str, t.Any], token: str | None, replies: list[Reply]) -> Measurement:
     """Look once.
 
+    :param replies: what comes back to a probe of kind http is added here
     :raises Finding: the check is not healthy
     """
     step = default_step(probe)
@@ -180,7 +205,7 @@ def take(ctx: Context, probe: dict[str, t.Any], token: str | None) -> Measuremen
         return probe_authorizer(ctx.client("lambda"), probe, token, step)
     send = make_sender(ctx, probe, step)
     if probe["kind"] == "http":
-        return probe_http(send, probe, token)
+        return probe_http(keeping(send, replies), probe, token)
     talk = Conversation(send, token, step, token_step(ctx.params["environment"]), refuse_leaks=probe["refuse_leaks"])
     times, seen = probe_mcp(talk, probe)
     place = function_label(probe["lambda"]) if probe["lambda"] else plain_url(probe["url"])
@@ -196,9 +221,10 @@ def observe(ctx: Context, probe: dict[str, t.Any]) -> dict[str, t.Any]:
         "next_step": "",
     }
     token = None
+    replies: list[Reply] = []
     try:
         token = read_token(probe["token_file"], ctx.params["environment"])
-        times, seen = take(ctx, probe, token)
+        times, seen = take(ctx, probe, token, replies)
         result["latency_ms"] = latency(times)
         p95 = result["latency_ms"]["p95"]
         result["status"], limit = judge_latency(p95, probe["warning_ms"], probe["critical_ms"])
@@ -209,6 +235,8 @@ def observe(ctx: Context, probe: dict[str, t.Any]) -> dict[str, t.Any]:
         result["next_step"] = probe["next_step"] or result["next_step"] or default_step(probe)
     # A server may echo what it was sent, and say what it should not.
     result["evidence"] = redact(result["evidence"], token)
+    if probe["return_json"]:
+        result["json"] = last_json(replies, token)
     result["since"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return result
 
@@ -255,8 +283,8 @@ def check_probe(probe: dict[str, t.Any]) -> str | None:
         return "lambda.host is not set. Name the host that the server allows"
     if probe["kind"] == "authorizer" and probe["tool"]:
         return "kind=authorizer takes no tool. Use kind: mcp, or remove it"
-    if probe["kind"] != "http" and (probe["expect_json"] or probe["expect_status"] != 200 or probe["method"] != "GET"):
-        return f"kind={probe['kind']} takes no expect_json, expect_status or method. Use kind: http, or remove them"
+    if probe["kind"] != "http" and any(probe[option] != PROBE_SPEC[option].get("default") for option in HTTP_ONLY):
+        return f"kind={probe['kind']} takes no {', '.join(HTTP_ONLY)}. Use kind: http, or remove them"
     wrong = check_pattern(probe["expect"])
     return wrong or (check_url(probe) if probe["url"] is not None else None)
 

@@ -40,6 +40,7 @@ SPEC_OPTIONS: dict[str, t.Any] = {
     "required_if": [("state", "taken", ("pg_dump", "psql")), ("state", "restored", ("pg_dump", "psql"))]
 }
 FORMAT = 1
+LIST_THEM = "List them: ansible-playbook playbooks/backups.yml -i <inventory>"
 MANIFEST, DATABASE, FILES = "backup.json", "database.sql", "files"
 
 
@@ -114,7 +115,7 @@ class Bucket:
         except AWS_ERRORS as error:
             raise McpError(
                 f"The files in bucket {self.name} cannot be {done}: {error}. Is the store up? Start everything with: "
-                "ansible-playbook deploy.yml -i inventories/local"
+                "ansible-playbook deploy.yml -i <inventory>"
             ) from error
 
 
@@ -152,10 +153,10 @@ def choose(directory: pathlib.Path, wanted: str | None) -> dict[str, t.Any]:
     if found is None:
         missing = "There is no backup but what restores replaced" if known else "There is no backup"
         named = f"mcp_backup is '{wanted}': no such backup" if wanted else missing
+        make_one = "Make one: ansible-playbook playbooks/backup.yml -i <inventory>"
         raise McpError(
             f"{named} in {directory}. Allowed: {', '.join(item['id'] for item in known[:10]) or 'none'}. Nothing was "
-            "changed. Name one with -e mcp_backup=..., or make one: "
-            "ansible-playbook playbooks/backup.yml -i inventories/local",
+            f"changed. {f'Name one with -e mcp_backup=... {LIST_THEM}' if known else make_one}",
             variable="mcp_backup",
         )
     if found.get("format") != FORMAT:
@@ -218,7 +219,7 @@ def check_whole(folder: pathlib.Path, manifest: dict[str, t.Any]) -> None:
     if wrong:
         raise McpError(
             f"Backup {manifest['id']} is damaged: {', '.join(wrong[:10])} in {folder} is not what its {MANIFEST} "
-            "describes. Nothing was changed. Use another one: -e mcp_backup=..."
+            f"describes. Nothing was changed. Use another one: -e mcp_backup=... {LIST_THEM}"
         )
 
 
@@ -273,6 +274,51 @@ def summary(directory: pathlib.Path, manifest: dict[str, t.Any]) -> dict[str, t.
     }
 
 
+def lacks(folder: pathlib.Path, manifest: dict[str, t.Any]) -> list[str]:
+    """Return what of a backup is not there in its size; the content is read by a restore alone, before it begins."""
+    kept = {DATABASE: manifest["database"]["bytes"]}
+    kept |= {f"{FILES}/{item['file']}": item["bytes"] for item in manifest["files"].values()}
+    return sorted(
+        name for name, size in kept.items() if not (folder / name).is_file() or (folder / name).stat().st_size != size
+    )
+
+
+def reason(manifest: dict[str, t.Any]) -> str:
+    """Say why a backup was made."""
+    if manifest.get("before_restore"):
+        return f"before the restore of {manifest['before_restore']}"
+    return "before the data were removed" if manifest.get("final") else "asked for"
+
+
+def row(directory: pathlib.Path, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what a list says of a backup."""
+    try:
+        lacking = lacks(directory / manifest["id"], manifest)
+        found = summary(directory, manifest)
+        size = manifest["database"]["bytes"] + sum(item["bytes"] for item in manifest["files"].values())
+    except (KeyError, TypeError, AttributeError):
+        return broken(directory / manifest["id"], f"its format is {manifest.get('format')!r}, which is not read here")
+    problem = f"{', '.join(lacking[:10])} is not there as it was" if lacking else ""
+    return {**found, "bytes": size, "why": reason(manifest), "complete": not problem, "problem": problem}
+
+
+def broken(folder: pathlib.Path, problem: str) -> dict[str, t.Any]:
+    """Return what a list says of a folder that is no backup one could restore."""
+    unknown = dict.fromkeys(("time", "rows", "files", "bytes", "why"))
+    return {"id": folder.name, "path": str(folder), **unknown, "complete": False, "problem": problem}
+
+
+def listed(directory: pathlib.Path) -> list[dict[str, t.Any]]:
+    """Return a row for each backup, newest first, also for one that lost something."""
+    known = {item["id"]: item for item in manifests(directory)}
+    # What a run is writing now, or left when it was killed, begins with a dot.
+    folders = [path for path in directory.glob("[!.]*") if path.is_dir()]
+    return [
+        row(directory, known[path.name]) if path.name in known else broken(path, f"{MANIFEST} is gone or damaged")
+        for path in sorted(folders, reverse=True)
+    ]
+
+
 def run(ctx: Context) -> dict[str, t.Any]:
     """Take, restore or list backups.
 
@@ -280,7 +326,7 @@ def run(ctx: Context) -> dict[str, t.Any]:
     """
     params, directory = ctx.params, pathlib.Path(ctx.params["directory"])
     if params["state"] == "listed":
-        return {"changed": False, "backups": [summary(directory, item) for item in manifests(directory)]}
+        return {"changed": False, "backups": listed(directory)}
     database = Database(params["pg_dump"], params["psql"])
     bucket = Bucket(ctx.client("s3"), params["bucket"]) if params["bucket"] else None
     if params["state"] == "taken":

@@ -200,5 +200,5 @@ class Database:
         if process.returncode:
             raise McpError(
                 f"PostgreSQL could not {doing}: {said or f'it ended with {process.returncode}'}  If it does not run, "
-                "start everything with: ansible-playbook deploy.yml -i inventories/local"
+                "start everything with: ansible-playbook deploy.yml -i <inventory>"
             )

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import releases
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.local_environment import port_of, taken_message
 
 KEPT = 10
-LIST_THEM = "List them: ansible-playbook playbooks/releases.yml -i inventories/local"
+LIST_THEM = "List them: ansible-playbook playbooks/releases.yml -i <inventory>"
+# How `pratiko_mcp.reference.schema` ends what an upgrade would mend.
+BEHIND = re.compile(r"the schema is (.+?)(?:; it fits)?\. Type: \S.* upgrade$")
 SIGNS = {"none": " ", "create": "+", "remove": "-"}
 
 Row = dict[str, t.Any]
@@ -122,6 +125,24 @@ def changes(planned: list[Row], applied: list[Row] | None = None, released: t.Co
         found.append({**row, **own, "planned": row["action"] != "none", "changed": bool(own.get("changed"))})
     found += [{**row, "planned": False, "changed": bool(row.get("changed"))} for row in done.values()]
     return found
+
+
+def with_schema(planned: list[Row], ready: t.Any) -> list[Row]:
+    """Return a plan with the migration of a database whose schema is behind what the server that runs expects.
+
+    :param ready: what its /ready says; anything where nobody asked, or nobody answered
+    """
+    checks = ready.get("checks") or [] if isinstance(ready, dict) else []
+    said = [check.get("reason") or "" for check in checks if check.get("name") == "schema"]
+    behind = [BEHIND.search(reason) for reason in said]
+    due = [row["service"] for row in planned if row["service"] == "migrate" and row["action"] != "none"]
+    if due or not any(behind):
+        return planned
+    why = f"the schema is behind: {next(filter(None, behind))[1]}"
+    return [
+        *(row for row in planned if row["service"] != "migrate"),
+        {"service": "migrate", "action": "update", "why": why},
+    ]
 
 
 def is_planned(planned: list[Row]) -> bool:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import tempfile
 import typing as t
 
@@ -23,11 +24,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 RELEASE = re.compile(r"[0-9a-f]{12}")
 SHARED = "dependencies"
+WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def link(source: str, target: str) -> None:
-    """Give a file a second name, which costs no space; copy it where that is not possible."""
+    """Give a file a second name, which costs no space; copy it where that is not possible.
+
+    An edit in place would be one in the cache too, and in all later releases: an editor is told not to.
+    """
     try:
+        os.chmod(source, os.stat(source).st_mode & ~WRITABLE)
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
@@ -86,7 +92,7 @@ def run(ctx: Context) -> dict[str, t.Any]:
         known = sorted(path.name for path in directory.glob("*") if RELEASE.fullmatch(path.name))
         raise McpError(
             f"Release {release} is not in {directory} any more; there are: {', '.join(known) or 'none'}. Nothing was "
-            "changed. Check its source out again and deploy that: ansible-playbook deploy.yml -i inventories/local"
+            "changed. Check its source out again and deploy that: ansible-playbook deploy.yml -i <inventory>"
         )
     if missing and not ctx.check_mode:
         place(pathlib.Path(package), target)

@@ -33,8 +33,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
 }
 SHOWN = 10
-UNDO = "An alias was moved beside the stack; move it back: ansible-playbook playbooks/undo.yml -i inventories/<phase>"
-LIST_THEM = "List them: ansible-playbook playbooks/releases.yml -i inventories/<phase>"
+UNDO = "An alias was moved beside the stack; move it back: ansible-playbook playbooks/undo.yml -i <inventory>"
+LIST_THEM = "List them: ansible-playbook playbooks/releases.yml -i <inventory>"
 # Of these a version holds what it was published with: with another one it refuses every token of today.
 ADDRESSES = ("PublicUrl", "Issuer", "Audience")
 NEEDED = ("template_key", "literals", "versions")

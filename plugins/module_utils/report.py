@@ -95,6 +95,7 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     release = deployment.get("release")
     report = {key: deployment[key] for key in HANDED_ON if key in deployment}
     report.update({key: deployment.get(key) for key in ("endpoint", "api_endpoint", "health_url", "token_file")})
+    report["new_token"] = f"ansible-playbook playbooks/token.yml -i {params['inventory']}"
     report["release"] = release and {
         "id": release["id"],
         "packages": [{key: package[key] for key in ("target", "sha256", "bytes")} for package in release["packages"]],
@@ -170,7 +171,8 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
         timing = f", {latency['p50']} ms" if latency.get("p50") is not None else ""
         lines.append(f"verified:  {check['check']} {check['status']}{timing}")
     if report.get("token_file") and os.path.exists(report["token_file"]):
-        lines.append(f"token:     {report['token_file']} (another one: playbooks/token.yml)")
+        told = any("token.yml" in step for step in next_steps)
+        lines.append(f"token:     {report['token_file']}" + ("" if told else f" (another one: {report['new_token']})"))
         lines += client_snippet(report)
     lines += address_lines(report) if report.get("endpoint") else []
     lines += report["alerts"] if report.get("endpoint") else []

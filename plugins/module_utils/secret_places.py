@@ -246,7 +246,7 @@ def source_of_values(ctx: Context, secret: str) -> Place | None:
         raise McpError(
             f"store={ctx.params['store']}: a rotation of the {secret.replace('_', ' ')} secret in {place.name} has not "
             f"ended. Nothing was changed. End it first, with mcp_secret_store={in_use}: "
-            "ansible-playbook playbooks/rotate_secrets.yml -i inventories/<phase>"
+            "ansible-playbook playbooks/rotate_secrets.yml -i <inventory>"
         )
     return place if found else None
 

@@ -132,7 +132,7 @@ def require_deployed(ctx: Context, function: Function, secret: str) -> Found:
     if found is None:
         raise McpError(
             f"secrets: there is no {secret.replace('_', ' ')} secret of {environment} in {store}. Nothing was changed. "
-            "Deploy first: ansible-playbook deploy.yml -i inventories/<phase>"
+            "Deploy first: ansible-playbook deploy.yml -i <inventory>"
         )
     told = {
         "rotation": function.reads("rotation", secret),
@@ -143,7 +143,7 @@ def require_deployed(ctx: Context, function: Function, secret: str) -> Found:
         raise McpError(
             f"store={store}: function mcp-{environment}-{wrong[0]} does not read {found.id}: a deploy has not ended, "
             "or mcp_secret_store was changed since. Nothing was changed. "
-            "Deploy first: ansible-playbook deploy.yml -i inventories/<phase>"
+            "Deploy first: ansible-playbook deploy.yml -i <inventory>"
         )
     return found
 

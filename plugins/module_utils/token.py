@@ -89,7 +89,7 @@ def check_params(params: dict[str, t.Any]) -> None:
         if not params[option]:
             raise McpError(
                 f"{option} is empty: the environment has no address yet. "
-                "Deploy it first: ansible-playbook deploy.yml -i inventories/<phase>"
+                "Deploy it first: ansible-playbook deploy.yml -i <inventory>"
             )
         parts = urlsplit(params[option])
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.fragment:
@@ -115,7 +115,7 @@ def signing_key(store: Store) -> Key:
     if not key:
         raise McpError(
             f"There is no signing key yet: {store.names['private_key']} does not exist here (in SSM: in this account "
-            "and region). Deploy the environment first: ansible-playbook deploy.yml -i inventories/<phase>"
+            "and region). Deploy the environment first: ansible-playbook deploy.yml -i <inventory>"
         )
     return key
 

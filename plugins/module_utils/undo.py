@@ -187,8 +187,8 @@ def undo_target(records: list[Record], wanted: str | None, app: Stack, releases:
             "record": None,
             "problem": f"Undo record {describe(record)} belongs to another release than the one that was applied since,"
             " so its versions and deployments no longer fit together. To go back to a release:"
-            " ansible-playbook playbooks/rollback.yml -i inventories/<phase>; to end a diversion:"
-            " ansible-playbook playbooks/undivert.yml -i inventories/<phase>",
+            " ansible-playbook playbooks/rollback.yml -i <inventory>; to end a diversion:"
+            " ansible-playbook playbooks/undivert.yml -i <inventory>",
         }
     return {"record": record, "problem": ""}
 

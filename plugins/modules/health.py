@@ -110,6 +110,10 @@ options:
           - What the JSON body must contain at least. Dictionaries are compared as subsets, all else for equality.
           - For O(probes[].kind=http) only.
         type: dict
+      return_json:
+        description: Whether to return the JSON that O(probes[].kind=http) got, whatever its status.
+        type: bool
+        default: false
       samples:
         description:
           - How many requests to time. The first of several only warms up and does not count.
@@ -235,6 +239,11 @@ results:
       type: str
       returned: always
       sample: "POST https://x.example/mcp: server/discover, tools/list (7 tools) ok; MCP 2026-07-28, JSON; p95 55 ms"
+    json:
+      description: The answer; null where there was none, or it was no JSON.
+      type: raw
+      returned: when O(probes[].return_json) is true
+      sample: {"status": "ready", "checks": []}
     since:
       description: Time of the observation, UTC.
       type: str

@@ -81,11 +81,14 @@ backup:
   type: dict
   sample: {"id": "20261122-150001-1234f2", "rows": 12, "files": 3, "path": ".local/local/backups/2026"}
 backups:
-  description: All backups, newest first.
+  description:
+    - All backups, newest first. One that lost something is not C(complete), and C(problem) says what.
+    - Only sizes are looked at; a restore reads and compares all of it before it begins.
   returned: when O(state=listed)
   type: list
   elements: dict
-  sample: []
+  sample:
+    - {id: 20261122-150001-1234f2, rows: 12, files: 3, bytes: 52311, why: asked for, complete: true, problem: ""}
 """
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import run_module

@@ -72,6 +72,13 @@ def build_client(params: dict[str, t.Any], service: str, region: str | None, pla
     return patient(client)
 
 
+def with_inventory(text: str, task_vars: dict[str, t.Any]) -> str:
+    """Put the inventory into the command that an error names, as it was typed: its reader types that again."""
+    here = os.environ.get("PWD") or os.getcwd()
+    sources = [os.path.relpath(source, here) for source in task_vars.get("ansible_inventory_sources") or []]
+    return text.replace("<inventory>", " -i ".join(sources)) if sources else text
+
+
 class InProcessAction(ActionBase):
     """Base of the action plugins that stand in front of a module of the same name."""
 
@@ -104,6 +111,8 @@ class InProcessAction(ActionBase):
             warn=warnings.append,
         )
         result.update(call_run(ctx, type(self).run_in_process))
+        if result.get("failed"):
+            result["msg"] = with_inventory(result["msg"], task_vars or {})
         for warning in warnings:
             display.warning(warning)
         return result

@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.checkout import ROOT, copy_project, link_collection
 from tests.support.emulated import TestSandbox
@@ -175,3 +176,35 @@ def test_a_real_bucket_is_used_with_the_keys_of_the_day_and_removed_only_if_we_m
     assert (bucket in there) is exists
     if exists:
         assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 1
+
+
+def marks(s3: t.Any, bucket: str) -> list[dict[str, str]]:
+    """Return the tags of a bucket; none where it has none, or is not there."""
+    with contextlib.suppress(ClientError):
+        return list(s3.get_bucket_tagging(Bucket=bucket)["TagSet"])
+    return []
+
+
+def test_a_bucket_is_ours_by_its_mark_whenever_we_are_killed_and_whoever_else_makes_it(
+    tmp_path: Path, private_home: Path, sandbox: TestSandbox
+) -> None:
+    s3, bucket = sandbox.client("s3"), f"{BUCKET}-marked"
+    gone = {"mcp_confirm": "local", "mcp_destroy_data": True}
+    with environment(tmp_path, private_home) as local:
+        local.variables = {"mcp_local_s3_bucket": bucket, "mcp_aws_endpoint_url": sandbox.endpoint}
+        local.environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        run = start_playbook(*local.command("deploy.yml"), home=local.home, cwd=local.project, env=local.environment)
+        wait_until(lambda: bool(marks(s3, bucket)), 300)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        local.play().require()
+        local.play("playbooks/destroy.yml", **gone).require()
+        assert bucket not in {item["Name"] for item in s3.list_buckets()["Buckets"]}
+        # Noted by us, made by somebody else.
+        local.play().require()
+        s3.delete_bucket(Bucket=bucket)
+        s3.create_bucket(Bucket=bucket)
+        assert local.play().require().changed == 0
+        told = local.play("playbooks/destroy.yml", **gone).require().output
+        assert f"bucket {bucket}, without the mark" in " ".join(told.split())
+    assert bucket in {item["Name"] for item in s3.list_buckets()["Buckets"]}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import shutil
 import tempfile
 import typing as t
@@ -53,7 +54,7 @@ def local(tmp_path_factory: pytest.TempPathFactory, private_home: Path, webhook:
         yield made
         made.play("playbooks/destroy.yml", mcp_confirm="local", mcp_destroy_data=True).require()
         assert {path.name for path in made.dir.iterdir() if path.is_dir()} <= {"backups", "state"}
-        assert list((made.dir / "backups").iterdir())
+        assert listed(made)[0]["why"] == "before the data were removed"
     finally:
         made.end()
         shutil.rmtree(folder)
@@ -191,6 +192,20 @@ def test_edit_is_live_and_a_mistake_changes_nothing_but_the_log(local: Local) ->
     assert local.pids() == before
 
 
+def test_a_schema_that_somebody_took_back_is_migrated_again(local: Local) -> None:
+    local.migrate("downgrade", "0001")
+    wait_until(lambda: local.checks()["schema"] == "degraded")
+    before = local.pids()
+    off = local.play(mcp_migrate=False).require()
+    assert off.changed == 0 and re.search(r"degraded:\s+schema: the schema is 0001, older than", off.output)
+    look = local.play("deploy.yml", "--check").require()
+    assert look.changed > 0 and local.checks()["schema"] == "degraded"
+    done = local.play().require()
+    assert rows(look) == rows(done) == {"migrate": "update"}, look.output[-4000:]
+    assert done.changed > 0 and local.checks()["schema"] == "healthy" and local.pids() == before
+    assert local.play().require().changed == 0
+
+
 @pytest.mark.proof
 def test_a_look_predicts_the_deploy_of_an_edit_and_a_rollback_takes_it_back(local: Local) -> None:
     before, first = local.pids(), local.report()["release"]["id"]
@@ -219,6 +234,8 @@ def test_a_restore_brings_back_what_was_there_and_keeps_what_it_replaces(local: 
     local.call("save_document", document_id="restored", title="t", text="as it was backed up")
     local.play("playbooks/backup.yml").require()
     kept = backups(local)
+    (asked,) = listed(local)
+    assert (asked["complete"], asked["why"]) == (True, "asked for") and asked["rows"] > 0
     local.call("save_document", document_id="restored", title="t", text="as it was overwritten")
     local.call("save_document", document_id="later", title="t", text="of after the backup")
     with writing(local) as writer:
@@ -228,15 +245,45 @@ def test_a_restore_brings_back_what_was_there_and_keeps_what_it_replaces(local: 
     assert local.call("get_document", document_id="restored")["text"] == "as it was backed up"
     assert not is_kept(local, "later")
     (replaced,) = backups(local) - kept
+    assert [(row["id"], row["why"]) for row in listed(local)] == [
+        (replaced, f"before the restore of {asked['id']}"),
+        (asked["id"], "asked for"),
+    ]
     # What was acknowledged is in what was replaced, or in what serves since.
     dump = (local.dir / "backups" / replaced / "database.sql").read_text(encoding="utf-8")
     assert [name for name in writer.acknowledged if f"{name}\t" not in dump and not is_kept(local, name)] == []
     assert "as it was overwritten" in dump and "later\t" in dump
 
 
+def listed(local: Local) -> list[dict[str, t.Any]]:
+    """Return what the playbook says of the backups."""
+    run = local.play("playbooks/backups.yml").require()
+    rows: list[dict[str, t.Any]] = local.report("backups")["listed_backups"]
+    assert run.changed == 0 and all(row["id"] in run.output for row in rows)
+    return rows
+
+
 def backups(local: Local) -> set[str]:
     """Return the ids of the backups."""
     return {path.name for path in (local.dir / "backups").iterdir() if not path.name.startswith(".")}
+
+
+@pytest.mark.proof
+def test_programs_that_are_gone_from_the_cache_come_back_while_all_goes_on(local: Local, tmp_path: Path) -> None:
+    shared, local.packages = local.packages, tmp_path / "cache"
+    try:
+        local.play().require()
+        before = local.pids()
+        (programs,) = local.packages.glob("services-*")
+        shutil.rmtree(programs)
+        look = local.play("deploy.yml", "--check").require()
+        assert look.changed > 0 and f"files: update (the programs in {programs} are gone)" in look.output
+        assert local.play().require().changed > 0
+        assert (programs / "bin" / "supervisord").is_file() and local.pids() == before
+        assert local.play().require().changed == 0
+    finally:
+        local.packages = shared
+    local.play().require()
 
 
 def test_a_new_key_signs_and_a_revoked_one_opens_nothing(local: Local) -> None:

@@ -10,6 +10,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -113,6 +115,16 @@ class Local:
     def checks(self) -> dict[str, str]:
         """Return the checks of /ready with their states; nothing while nobody answers."""
         return {check["name"]: check["status"] for check in self.ready()[1].get("checks", ())}
+
+    def migrate(self, *arguments: str) -> None:
+        """Type the command that changes the schema of its database."""
+        settings = {
+            "MCP_DATABASE_URL": f"postgresql://mcp@127.0.0.1:{self.ports['postgres']}/mcp",
+            "MCP_DATABASE_PASSWORD_FILE": str(self.dir / "secrets" / "postgres-password"),
+            "PYTHONPATH": str(self.project / "app" / "src"),
+        }
+        command = [sys.executable, "-m", "pratiko_mcp.reference.migrate", *arguments]
+        subprocess.run(command, env={**os.environ, **settings}, check=True)
 
     def pids(self) -> dict[str, int]:
         """Return the processes that supervisord runs, by service."""

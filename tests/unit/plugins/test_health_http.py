@@ -71,6 +71,17 @@ def test_a_refusal_that_is_expected_is_healthy_whatever_is_sent(method: str, bod
     assert result["status"] == "critical" and result["next_step"] == f"curl -i {look}{url}/mcp"
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_answer_itself_is_returned_where_it_is_asked_for(status: int) -> None:
+    said = {"status": "ready", "checks": [{"name": "schema", "reason": "x" * 300}]}
+    with serving(lambda _request: Answer(status, body=said)) as (url, _seen):
+        asked, other = check(url, kind="http", return_json=True), check(url, kind="http")
+    assert asked["json"] == said and "json" not in other
+    with serving(lambda _request: Answer(body=b"<html>")) as (url, _seen):
+        assert check(url, kind="http", return_json=True)["json"] is None
+    assert check(f"http://127.0.0.1:{closed_port()}/", kind="http", return_json=True)["json"] is None
+
+
 def test_a_refused_connection_is_critical() -> None:
     url = f"http://127.0.0.1:{closed_port()}/"
     result = check(url, kind="http")

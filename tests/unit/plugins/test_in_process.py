@@ -125,3 +125,23 @@ def test_a_task_with_other_surroundings_runs_as_the_module(transport: str, task:
     action = Action(transport, **task)
     assert action.run(None, {"a": 1}) == {"from": "ActionBase", "ran": "module"}
     assert action.module == {"module_name": "pratikoai.mcp_servers.any", "task_vars": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "typed"),
+    [
+        (["inventories/production", "inventories/sandbox"], "-i inventories/production -i inventories/sandbox"),
+        ([], "-i <inventory>"),
+    ],
+)
+def test_the_command_that_an_error_names_has_the_inventory_as_it_was_typed(
+    sources: list[str], typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_ctx: Context) -> dict[str, t.Any]:
+        raise McpError("Nothing was changed. Deploy first: ansible-playbook deploy.yml -i <inventory>")
+
+    monkeypatch.setattr(Action, "run_in_process", staticmethod(refuse))
+    monkeypatch.setenv("PWD", os.getcwd())
+    result = Action("local").run(None, {"ansible_inventory_sources": [os.path.abspath(path) for path in sources]})
+    assert result["failed"]
+    assert result["msg"] == f"Nothing was changed. Deploy first: ansible-playbook deploy.yml {typed}"

@@ -85,7 +85,7 @@ def test_a_backup_that_is_not_there_is_told_with_those_that_are(tmp_path):
         local_backup.choose(tmp_path, None)
     described(tmp_path / "b1")
     assert local_backup.choose(tmp_path, None)["id"] == "b1"
-    with pytest.raises(McpError, match=r"mcp_backup is 'b2': no such backup.*Allowed: b1"):
+    with pytest.raises(McpError, match=r"mcp_backup is 'b2': no such backup.*Allowed: b1\..*backups\.yml -i <inv"):
         local_backup.choose(tmp_path, "b2")
     described(tmp_path / "b1", format=2)
     with pytest.raises(McpError, match="has format 2"):
@@ -100,6 +100,31 @@ def test_what_a_restore_replaced_is_meant_only_by_its_name(tmp_path):
     described(tmp_path / "b1")
     assert local_backup.choose(tmp_path, None)["id"] == "b1"
     assert local_backup.choose(tmp_path, "b2")["id"] == "b2"
+
+
+def test_backups_are_listed_newest_first_with_why_and_what_is_lost(tmp_path):
+    assert local_backup.listed(tmp_path / "nowhere") == []
+    content = {"public.documents": {"rows": 2}}
+    for name, more in (("b1", {}), ("b2", {"before_restore": "b1"}), ("b3", {"final": True}), ("b4", {})):
+        whole = {"time": "2026", "database": {"bytes": 3, "tables": content}}
+        described(tmp_path / name, **whole, files={"a": {"file": "0", "bytes": 1}}, **more)
+        (tmp_path / name / "files").mkdir()
+        (tmp_path / name / "files" / "0").write_bytes(b"a")
+        (tmp_path / name / "database.sql").write_bytes(b"abc" if name != "b4" else b"ab")
+    described(tmp_path / "b5", format=2, database=None)
+    (tmp_path / "b6").mkdir()
+    (tmp_path / ".b7.part").mkdir()
+    found = local_backup.listed(tmp_path)
+    assert [(row["id"], row["why"], row["problem"]) for row in found] == [
+        ("b6", None, "backup.json is gone or damaged"),
+        ("b5", None, "its format is 2, which is not read here"),
+        ("b4", "asked for", "database.sql is not there as it was"),
+        ("b3", "before the data were removed", ""),
+        ("b2", "before the restore of b1", ""),
+        ("b1", "asked for", ""),
+    ]
+    assert (found[-1]["rows"], found[-1]["files"], found[-1]["bytes"], found[-1]["complete"]) == (2, 1, 4, True)
+    assert [row["complete"] for row in found] == [False, False, False, True, True, True]
 
 
 def test_what_is_no_whole_backup_is_not_offered(tmp_path):

@@ -16,6 +16,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     local_report,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from pratiko_mcp import readiness
+from pratiko_mcp.reference import schema
 
 from tests.unit.plugins.tiny_server import write
 
@@ -154,6 +156,44 @@ def test_a_release_that_is_gone_or_broken_is_told(tmp_path):
     assert list((tmp_path / "r").iterdir()) == []
 
 
+# The schema
+
+
+def said(revision, needs=None):
+    """Return what /ready says of a schema, by the server's own words."""
+    reason = ""
+    try:
+        schema.check_schema(schema.Schema(revision, needs))
+    except (readiness.Degraded, schema.SchemaMismatch) as error:
+        reason = str(error) if isinstance(error, readiness.Degraded) else f"SchemaMismatch: {error}"
+    return {"status": "ready", "checks": [{"name": "documents", "reason": ""}, {"name": "schema", "reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    ("ready", "why"),
+    [
+        (said("0001"), f"the schema is behind: 0001, older than {schema.NEWEST}"),
+        (said(None), f"the schema is behind: empty, this server needs {schema.OLDEST}"),
+        (said(schema.NEWEST), None),
+        (said("9998"), None),
+        (said("9999", "9999"), None),
+        (None, None),
+        ("", None),
+        ([], None),
+        ({"checks": None}, None),
+    ],
+)
+def test_a_schema_that_is_behind_is_planned_and_nothing_else_is(ready, why):
+    row = {"service": "migrate", "action": "none", "why": ""}
+    server = {"service": "server", "action": "none", "why": ""}
+    for planned in ([server], [row, server]):
+        migration = {"service": "migrate", "action": "update", "why": why}
+        wanted = [server, migration] if why else planned
+        assert local_plan.with_schema(planned, ready) == wanted
+    due = [{"service": "migrate", "action": "recreate", "why": "its settings changed"}]
+    assert local_plan.with_schema(due, ready) == due
+
+
 # The page
 
 
@@ -177,3 +217,24 @@ def test_the_page_escapes_what_it_shows_and_names_what_is_missing():
     assert "Grafana, which the process runtime does not have" in page
     assert "<td>database (2 rows)</td><td>/d/backups/1</td>" in page
     assert "runtime:   process: no Docker" in local_report.local_lines(report)
+
+
+def test_backups_are_listed_on_screen_and_on_the_page():
+    local = {"runtime": "process", "reason": "no Docker", "dir": "/d", "reload": False, "services": {}}
+    good = {"id": "b2", "time": "2026-11-22T10:00:00Z", "rows": 2, "files": 1, "bytes": 1234567, "why": "asked for"}
+    lost = {"id": "b1", **dict.fromkeys(("time", "rows", "files", "bytes", "why")), "problem": "<backup.json> is gone"}
+    rows = [{**good, "problem": ""}, lost]
+    part = local_report.local_part({"local": local, "listed_backups": rows})
+    lines = local_report.local_lines(part)
+    assert "  b2  2026-11-22T10:00:00Z  2 rows, 1 files, 1.2 MB  asked for" in lines
+    assert "  b1  NOT COMPLETE: <backup.json> is gone" in lines
+    page = local_report.page({**part, "health": []})
+    assert '<td data-head="Holds">2 rows, 1 files, 1.2 MB</td><td data-head="Why">asked for</td>' in page
+    assert ">yes</td>" in page and ">no: &lt;backup.json&gt; is gone</td>" in page
+    none = local_report.local_part({"local": local, "listed_backups": []})
+    assert "backups:   none" in local_report.local_lines(none)
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (10**10, "10.0 GB")])
+def test_a_size_is_written_for_a_person(size, text):
+    assert local_report.size_text(size) == text

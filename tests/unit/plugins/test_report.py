@@ -292,3 +292,15 @@ def test_each_release_is_one_line(tmp_path):
         f"  {what}  refused  release abc  server 4, authorizer 2: new version is critical",
         f"* {what}  live  release abc  <- live now",
     ]
+
+
+@pytest.mark.parametrize(
+    "next_steps", [[], ["ansible-playbook playbooks/token.yml -i inventories/production (a new token)"]]
+)
+def test_a_new_token_is_told_once_with_the_inventory(tmp_path, next_steps):
+    token = tmp_path / "token.json"
+    token.write_text("{}")
+    lines = []
+    run(tmp_path, lines, deployment=deployment(token_file=str(token)), next_steps=next_steps)
+    told = [line for line in lines if "playbooks/token.yml" in line]
+    assert len(told) == 1 and "ansible-playbook playbooks/token.yml -i inventories/production" in told[0]

@@ -175,7 +175,9 @@ def test_a_key_in_a_folder_needs_no_aws(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["issuer", "audience"])
 def test_an_environment_without_an_address_is_to_be_deployed_first(tmp_path: Path, option: str) -> None:
-    with pytest.raises(McpError, match=rf"^{option} is empty: .*no address yet.*ansible-playbook deploy.yml -i inv"):
+    with pytest.raises(
+        McpError, match=rf"^{option} is empty: .*no address yet.*ansible-playbook deploy.yml -i <inventory>"
+    ):
         run(Aws(), tmp_path / "t", False, **{option: ""})
 
 
