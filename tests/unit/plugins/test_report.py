@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import pathlib
 import threading
 
 import pytest
@@ -297,10 +298,10 @@ def test_each_release_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     "next_steps", [[], ["ansible-playbook playbooks/token.yml -i inventories/production (a new token)"]]
 )
-def test_a_new_token_is_told_once_with_the_inventory(tmp_path, next_steps):
+def test_a_new_token_is_told_once_with_the_inventory(tmp_path: pathlib.Path, next_steps: list[str]) -> None:
     token = tmp_path / "token.json"
     token.write_text("{}")
-    lines = []
+    lines: list[str] = []
     run(tmp_path, lines, deployment=deployment(token_file=str(token)), next_steps=next_steps)
     told = [line for line in lines if "playbooks/token.yml" in line]
     assert len(told) == 1 and "ansible-playbook playbooks/token.yml -i inventories/production" in told[0]
