@@ -124,6 +124,14 @@ def test_a_restore_that_fails_serves_what_was_there(local: Local) -> None:
     assert local.call("get_document", document_id="dear")["text"] == "x"
 
 
+def test_destroyed_with_its_backups_nothing_is_left_and_again_nothing_changes(local: Local) -> None:
+    everything = {"mcp_confirm": "local", "mcp_destroy_data": True, "mcp_destroy_foundation": True}
+    assert local.play("playbooks/destroy.yml", **everything).require().changed > 0
+    assert not local.dir.exists() and local.pids() == {}
+    assert local.play("playbooks/destroy.yml", **everything).require().changed == 0
+    assert not local.dir.exists()
+
+
 # A real bucket
 
 
