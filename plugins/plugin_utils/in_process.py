@@ -23,6 +23,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     call_run,
     patient,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.typed import typed_path
 
 display = Display()
 
@@ -74,8 +75,7 @@ def build_client(params: dict[str, t.Any], service: str, region: str | None, pla
 
 def with_inventory(text: str, task_vars: dict[str, t.Any]) -> str:
     """Put the inventory into the command that an error names, as it was typed: its reader types that again."""
-    here = os.environ.get("PWD") or os.getcwd()
-    sources = [os.path.relpath(source, here) for source in task_vars.get("ansible_inventory_sources") or []]
+    sources = [typed_path(source) for source in task_vars.get("ansible_inventory_sources") or []]
     return text.replace("<inventory>", " -i ".join(sources)) if sources else text
 
 
