@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,8 @@ UNWATCHED = ("__pycache__", "node_modules", "site-packages")
 END_SECONDS = 55.0
 # A server that ends sooner than this after its start is started again with a growing pause.
 STEADY_SECONDS = 10.0
+# Of quiet, after which a new watch is asked what it has missed; in milliseconds.
+FIRST_LOOK_MS = 500
 LONGEST_PAUSE = 30.0
 MOST_DOUBLINGS = 7
 LINGER_SECONDS = 1.0
@@ -137,15 +139,34 @@ class Runner:
         def counts(change: Change, path: str) -> bool:
             return is_source(change, path) or (change is Change.added and _may_hold_source(Path(path), self._ignored))
 
+        def stamps() -> dict[Path, int]:
+            folders = folders_within(self._folders, self._ignored)
+            return _stamps(folders, lambda path: is_source(Change.modified, path))
+
+        known = stamps()
         while True:
             # Each by itself: of all below a folder, a database and installed packages would be watched as well.
             folders = folders_within(self._folders, self._ignored)
-            found = awatch(*folders, watch_filter=counts, recursive=False, ignore_permission_denied=True)
+            found = awatch(
+                *folders,
+                watch_filter=counts,
+                recursive=False,
+                ignore_permission_denied=True,
+                rust_timeout=FIRST_LOOK_MS,
+                yield_on_timeout=True,
+            )
+            looked = False
             with contextlib.suppress(FileNotFoundError):  # a folder that is gone by now
                 async with contextlib.aclosing(found):
                     async for changes in found:
-                        files = sorted({Path(path) for _kind, path in changes})
-                        await self._edited(files)
+                        files = {Path(path) for _kind, path in changes}
+                        if not looked:  # what was edited while nobody watched
+                            files |= {path for path, _stamp in known.items() ^ stamps().items()}
+                            looked = True
+                        if not files:
+                            continue
+                        known = stamps()  # all that is in it is seen by the child that is started now
+                        await self._edited(sorted(files))
                         if any(file.is_dir() for file in files):
                             break
 
@@ -257,6 +278,18 @@ def folders_within(roots: Iterable[Path], ignored: Sequence[Path] = ()) -> list[
             found[os.path.realpath(path)] = Path(path)
             names[:] = [name for name in names if _may_hold_source(Path(path, name), ignored)]
     return list(found.values())
+
+
+def _stamps(folders: Iterable[Path], is_source: Callable[[str], bool]) -> dict[Path, int]:
+    """Return when each source file was written, in nanoseconds; a folder is there, no more."""
+    found = dict.fromkeys(folders, 0)
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if is_source(entry.path) and not entry.is_dir():
+                    with contextlib.suppress(OSError):
+                        found[Path(entry.path)] = entry.stat().st_mtime_ns
+    return found
 
 
 def _may_hold_source(folder: Path, ignored: Sequence[Path]) -> bool:

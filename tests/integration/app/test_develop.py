@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -10,14 +11,18 @@ import os
 import re
 import signal
 import site
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import watchfiles
+from pratiko_mcp import develop
 
 from tests.support.checkout import ROOT
 from tests.support.emulated import free_ports
@@ -189,6 +194,41 @@ def test_new_folders_are_watched_and_ignored_ones_are_not(folder: Path) -> None:
         assert not runner.says(".json") and not runner.says("changed: .local")
     finally:
         runner.end()
+
+
+def test_an_edit_before_the_watch_begins_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the moment in which a new folder is taken into the watch."""
+    seen: list[Path] = []
+    begin = watchfiles.awatch
+    (folder / "gone.py").touch()
+    (folder / "same.py").touch()
+
+    def edit_first(*paths: Path, **options: Any) -> Any:
+        if not seen:
+            (folder / "late.py").touch()
+            (folder / "late").mkdir()
+            (folder / "gone.py").unlink()
+        return begin(*paths, **options)
+
+    async def note(files: Sequence[Path]) -> None:
+        seen.extend(files)
+
+    async def watch() -> None:
+        with socket.socket() as listener:
+            runner = develop.Runner(listener, (), [folder])
+            monkeypatch.setattr(runner, "_edited", note)
+            watching = asyncio.create_task(runner._watch())
+            while not seen:
+                await asyncio.sleep(0.01)
+            (folder / "late" / "inside.py").touch()
+            while folder / "late" / "inside.py" not in seen:
+                await asyncio.sleep(0.01)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    monkeypatch.setattr(watchfiles, "awatch", edit_first)
+    asyncio.run(asyncio.wait_for(watch(), SECONDS))
+    assert set(seen) == {folder / name for name in ("late.py", "late", "gone.py", "late/inside.py")}
 
 
 def test_children_do_without_the_packages_that_the_runner_does_without(folder: Path) -> None:
