@@ -94,9 +94,15 @@ class Quiet(ThreadingHTTPServer):
     """A server whose clients may hang up."""
 
     daemon_threads = True
+    hung_up: threading.Event
 
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """Stay silent."""
+
+    def shutdown_request(self, request: t.Any) -> None:
+        """Tell that a connection was closed from this side."""
+        super().shutdown_request(request)
+        self.hung_up.set()
 
 
 class Stage:
@@ -105,6 +111,7 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         self.port = free_ports()
         self.emulator = Quiet(("127.0.0.1", self.port), Emulator)
+        self.emulator.hung_up = threading.Event()
         threading.Thread(target=self.emulator.serve_forever, args=(0.05,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.port}"
         self.doors = front_door.Doors(directory / "doors.json", self.url, self.port + 2)
@@ -217,6 +224,7 @@ def test_an_emulator_that_closed_the_connection_is_asked_again_on_a_new_one(stag
     connection = http.client.HTTPConnection("127.0.0.1", stage.open(), timeout=10)
     connection.request("GET", "/hang-up")
     assert connection.getresponse().read() == b"bye"
+    assert stage.emulator.hung_up.wait(10)
     connection.request("POST", "/mcp", "again")
     assert json.loads(connection.getresponse().read())["body"] == "again"
 
