@@ -61,6 +61,11 @@ def new_id(moment: datetime) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}{secrets.token_hex(2)[:3]}"
 
 
+def another_id(record_id: str) -> str:
+    """Return another id of the same millisecond."""
+    return f"{record_id[:-3]}{(int(record_id[-3:], 16) + 1 + secrets.randbelow(0xFFF)) % 0x1000:03x}"
+
+
 def key_of(kind: str, record_id: str) -> str:
     """Return a record's key.
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects i
 )
 
 AWAY = (BucketMissing, NoAnswer)
+# One pair of ids of a millisecond in 4,096 is equal: more than three in a row is no chance.
+SAME_MILLISECOND = 3
 
 
 @dataclass
@@ -91,6 +94,13 @@ class Entry(t.NamedTuple):
         records.upload(bucket, self.key, self.body)
         return self.key
 
+    def renamed(self) -> Entry:
+        """Return the same record under another id of the same millisecond."""
+        record = json.loads(self.body)
+        record["id"] = records.another_id(record["id"])
+        key = records.key_of(record["kind"], record["id"])
+        return Entry(key, key, to_json(record))
+
 
 def new_entries(call: Call) -> list[Entry]:
     """Return what this call adds, records first: they tell how to undo what the lines say.
@@ -142,6 +152,22 @@ def upload_waiting(call: Call, folder: pathlib.Path) -> None:
             call.ctx.warn(f"{path} is not uploaded and stays: {error}. Look at it, and remove it if it is junk.")
 
 
+def send_new(call: Call, entry: Entry) -> str:
+    """Add what this call made; a record whose id another machine has just taken gets another one.
+
+    :raises Taken: that does not help either
+    """
+    for _attempt in range(SAME_MILLISECOND):
+        try:
+            return entry.send(call.bucket)
+        except records.Taken:
+            renamed = entry.renamed()
+            before, after = (records.split_key(each.key)[1] for each in (entry, renamed))
+            call.result["added"] = [after if each == before else each for each in call.result["added"]]
+            entry = renamed
+    return entry.send(call.bucket)
+
+
 def append(call: Call) -> None:
     """Add what this call adds and what waits from earlier ones; lose nothing of it."""
     entries = new_entries(call)
@@ -149,7 +175,7 @@ def append(call: Call) -> None:
         if call.folder:
             call.ask(lambda: upload_waiting(call, t.cast(pathlib.Path, call.folder)))
         while entries:
-            key = call.ask(lambda: entries[0].send(call.bucket))
+            key = call.ask(lambda: send_new(call, entries[0]))
             if entries.pop(0).name.endswith(".jsonl"):
                 call.result["audit_key"] = key
     except (*AWAY, Denied) as error:

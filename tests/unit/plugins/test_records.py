@@ -13,6 +13,7 @@ import tempfile
 import typing as t
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
@@ -21,6 +22,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     package,
     records,
     state,
+    state_append,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError, call_run
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket, NoAnswer, Stored, to_json
@@ -277,12 +279,47 @@ def test_a_key_that_another_object_has_is_left_alone(tmp_path: Path) -> None:
     assert "already there with another content" in task.warnings[0]
 
 
+@pytest.mark.parametrize("before", [1, 4])
+def test_an_id_that_another_machine_took_in_the_same_millisecond_is_replaced(
+    before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of 4,096 that meet: seen once in CI."""
+    s3, moment = MemoryS3(), "20261122-150000-000"
+    digits = iter(f"{number:03x}" for number in range(10))
+    for number in range(before):
+        key = records.key_of("undo", f"{moment}{number:03x}")
+        s3.objects[key] = to_json({**whole(f"{moment}{number:03x}"), "who": "you@there"})
+    monkeypatch.setattr(records, "new_id", lambda _moment: f"{moment}{next(digits)}")
+    monkeypatch.setattr(records, "another_id", lambda _id: f"{moment}{next(digits)}")
+    task = Task(s3, None, add=[UNDO], records={"undo": 0})
+    if before > state_append.SAME_MILLISECOND:
+        with pytest.raises(McpError, match="already there with another content"):
+            task.run()
+        assert len(s3.objects) == before
+        return
+    result = task.run()
+    assert result["added"] == [f"{moment}{before:03x}"] and len(s3.objects) == before + 1
+    assert [(record["id"], record["who"]) for record in result["records"]["undo"]] == [
+        (f"{moment}{before:03x}", "me@here"),
+        (f"{moment}{before - 1:03x}", "you@there"),
+    ]
+
+
+@given(st.integers(0, 0xFFF))
+def test_another_id_is_another_one(digits: int) -> None:
+    record_id = f"20261122-150000-000{digits:03x}"
+    other = records.another_id(record_id)
+    assert other != record_id and other[:-3] == record_id[:-3] and records.key_of("undo", other)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.booleans()), max_size=12), st.integers(0, 6))
 def test_machines_in_and_out_of_reach_end_in_one_union(steps: list[tuple[int, bool, bool]], limit: int) -> None:
     """Three machines add records, with and without an answer, some of which arrived all the same."""
     s3, added = MemoryS3(), []
-    with tempfile.TemporaryDirectory() as base:
+    # Equal digits in one millisecond are the test above.
+    digits = mock.patch.object(records.secrets, "token_hex", side_effect=(f"{each:03x}" for each in range(4096)))
+    with tempfile.TemporaryDirectory() as base, digits:
         for number, (machine, answers, arrives) in enumerate(steps):
             folder = Path(base) / str(machine)
             s3.fails = {} if answers else {"put_object": NO_ANSWER}
