@@ -1,6 +1,6 @@
 # `make help` lists what there is. Works with GNU make 3.81 (macOS) and later.
 
-# production or local; staging follows its own issue
+# production, staging or local
 ENV ?= production
 # 1: against an emulated AWS on this machine; 0: against the real one
 SANDBOX ?= 1
@@ -66,13 +66,17 @@ deploy: need-inventory venv $(if $(OVERLAY),sandbox-start) ## deploy ENV (defaul
 destroy: need-inventory venv $(if $(OVERLAY),sandbox-start) ## remove ENV's stacks: make destroy CONFIRM=production
 	@$(PLAYBOOK) playbooks/destroy.yml $(INVENTORIES) $(if $(CONFIRM),-e mcp_confirm=$(CONFIRM)) $(ARGS)
 
-backup: need-inventory venv ## back up database and files: make backup ENV=local
+backup: need-inventory venv $(if $(OVERLAY),sandbox-start) ## back up database and files: make backup ENV=local
 	@$(PLAYBOOK) playbooks/backup.yml $(INVENTORIES) $(ARGS)
 
+<<<<<<< HEAD
 backups: need-inventory venv ## list the backups: make backups ENV=local
 	@$(PLAYBOOK) playbooks/backups.yml $(INVENTORIES) $(ARGS)
 
 restore: need-inventory venv ## restore the newest backup: make restore ENV=local CONFIRM=local
+=======
+restore: need-inventory venv $(if $(OVERLAY),sandbox-start) ## restore the newest backup: make restore ENV=local CONFIRM=local
+>>>>>>> 70e94deff28d6bfc7d7b6e4a9a90a3cee9914200
 	@$(PLAYBOOK) playbooks/restore.yml $(INVENTORIES) $(if $(CONFIRM),-e mcp_confirm=$(CONFIRM)) $(ARGS)
 
 token: need-inventory venv $(if $(OVERLAY),sandbox-start) ## write a fresh token for ENV's clients

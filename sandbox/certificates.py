@@ -4,8 +4,8 @@
 """Let the emulated ACM issue a certificate as AWS's does: once the record that proves its domain is in DNS.
 
 The emulator issues each one at once and knows no users of it. Here it waits for the record in a zone of the emulated
-Route 53, names the distributions that use it, and is not deleted while there is one. Certificates that CloudFormation
-makes are left as they are.
+Route 53, names the distributions and load balancers that use it, and is not deleted while there is one. Certificates
+that CloudFormation makes are left as they are.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def issue_if_proven(certificate: Certificate, records: set[tuple[str, str, str]]
 
 def install() -> None:
     """Put this in front of the emulator's own handlers."""
-    from ministack.services import acm, cloudfront, route53
+    from ministack.services import acm, alb, cloudfront, route53
 
     request, describe, listing, delete = (
         getattr(acm, f"_{name}")
@@ -64,6 +64,9 @@ def install() -> None:
         for arn, certificate in acm._certificates.items():
             issue_if_proven(certificate, records, acm.now_iso())
             users = [item["ARN"] for item in cloudfront._distributions.values() if arn in item["config_xml"]]
+            for listener in alb._listeners.values():
+                if arn in listener.get("Certificates", []):
+                    users.append(listener["LoadBalancerArn"])
             certificate["InUseBy"] = users
 
     def requested(data: dict[str, t.Any]) -> t.Any:

@@ -21,6 +21,7 @@ import certificates
 import deployments
 import imports
 import processes
+import stand_ins
 
 QUIET_SECONDS = 2.0
 
@@ -28,13 +29,16 @@ QUIET_SECONDS = 2.0
 class Activity:
     """An ASGI application in front of the emulator's own, which notes when it was last used."""
 
-    def __init__(self, inner: t.Callable[..., t.Awaitable[None]]) -> None:
+    def __init__(self, inner: t.Callable[..., t.Awaitable[None]], page: stand_ins.Page | None = None) -> None:
         self.inner = inner
+        self.page = page
         self.running = 0
         self.last_used = 0.0
 
     async def __call__(self, scope: dict[str, t.Any], receive: t.Any, send: t.Any) -> None:
         """Pass one request on."""
+        if self.page and self.page.has(scope):
+            return await self.page.answer(scope, send)
         if scope["type"] != "http" or scope["path"].startswith("/_ministack/"):
             return await self.inner(scope, receive, send)
         self.running += 1
@@ -81,7 +85,7 @@ def main() -> None:
     certificates.install()
     imports.install()
     deployments.install()
-    activity = Activity(emulator.app)
+    activity = Activity(emulator.app, stand_ins.install(Path.cwd(), arguments.port, emulator))
     emulator.app = activity
     if persistence.PERSIST_STATE:
         threading.Thread(target=save_when_quiet, args=(activity, emulator, persistence), daemon=True).start()

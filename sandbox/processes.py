@@ -33,9 +33,10 @@ def _process_start_by_ps(pid: int) -> str | None:
     return None if not started or state.startswith("Z") else started.strip()
 
 
-def write_pid_file(path: Path, **details: int | str) -> None:
-    """Write who this process is; the process does it itself, so no killed starter leaves it unknown."""
-    record = {"pid": os.getpid(), "started": process_start(os.getpid()), **details}
+def write_pid_file(path: Path, pid: int | None = None, **details: int | str) -> None:
+    """Write who a process is, by default this one; it does it itself, so no killed starter leaves it unknown."""
+    number = pid or os.getpid()
+    record = {"pid": number, "started": process_start(number), **details}
     partial = path.with_suffix(".new")
     partial.write_text(json.dumps(record), encoding="utf-8")
     partial.replace(path)

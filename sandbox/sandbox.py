@@ -18,6 +18,9 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+import certificate_keys
+import databases
+import instances
 import processes
 
 HERE = Path(__file__).resolve().parent
@@ -156,6 +159,8 @@ def start_emulator(sandbox: Sandbox) -> None:
 
     :raises SandboxError: it does not come up
     """
+    if not sandbox.keep:
+        forget_stand_ins(sandbox)
     for name in ("home", "tmp", "state", "s3"):
         (sandbox.directory / name).mkdir(parents=True, exist_ok=True)
     log = sandbox.directory / "logs" / "emulator.log"
@@ -169,6 +174,19 @@ def kill_workers(sandbox: Sandbox) -> None:
     """End functions that outlived their emulator, and remove what they ran from."""
     processes.kill_by_text(str(sandbox.directory / "tmp" / "ministack-"))
     shutil.rmtree(sandbox.directory / "tmp", ignore_errors=True)
+
+
+def end_stand_ins(sandbox: Sandbox) -> None:
+    """End what stands for instances and databases; what they hold is kept."""
+    instances.end_all(sandbox.directory)
+    databases.end_all(sandbox.directory)
+
+
+def forget_stand_ins(sandbox: Sandbox) -> None:
+    """End them, and remove what they hold."""
+    end_stand_ins(sandbox)
+    for name in (instances.FOLDER, databases.FOLDER):
+        shutil.rmtree(sandbox.directory / name, ignore_errors=True)
 
 
 def start_front_door(sandbox: Sandbox) -> None:
@@ -241,13 +259,15 @@ def stop(sandbox: Sandbox) -> None:
     """Stop both; the emulator saves its state first."""
     found = [processes.stop(sandbox.front_door_pid, 2.0), processes.stop(sandbox.emulator_pid, SAVE_SECONDS)]
     kill_workers(sandbox)
+    end_stand_ins(sandbox)
     print("Sandbox stopped." if any(found) else "Sandbox: nothing was running.")
 
 
 def reset(sandbox: Sandbox) -> None:
     """Stop, and forget everything that was deployed."""
     stop(sandbox)
-    for name in ("home", "state", "s3", "logs"):
+    forget_stand_ins(sandbox)
+    for name in ("home", "state", "s3", "logs", certificate_keys.FOLDER):
         shutil.rmtree(sandbox.directory / name, ignore_errors=True)
     (sandbox.directory / "doors.json").unlink(missing_ok=True)
     print("Sandbox emptied. Begin anew with: make deploy")

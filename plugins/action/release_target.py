@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.release_target import ARGUMENT_SPEC, run
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.release_target import (
+    ARGUMENT_SPEC,
+    SPEC_OPTIONS,
+    run,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.plugin_utils.in_process import InProcessAction
 
 
@@ -15,4 +19,5 @@ class ActionModule(InProcessAction):
 
     module_fqcn = "pratikoai.mcp_servers.release_target"
     argument_spec = ARGUMENT_SPEC
+    spec_options = SPEC_OPTIONS
     run_in_process = staticmethod(run)

@@ -21,6 +21,11 @@ def audit_lines(deployment: dict[str, t.Any], failure: dict[str, t.Any] | None =
         for row in deployment.get("services", [])
         if row.get("changed")
     ]
+    gate = deployment.get("gate") or {}
+    if gate.get("by") == "reason":
+        lines.append(
+            {"what": "staging skipped", "target": gate["release"], "before": None, "after": gate["reason"]},
+        )
     lines += [
         {key: flip.get(key) for key in ("what", "target", "before", "after")} for flip in deployment.get("flips", [])
     ]

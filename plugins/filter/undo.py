@@ -23,5 +23,6 @@ class FilterModule:
             "flip_result": undo.flip_result,
             "live_deployment": undo.live_deployment,
             "maintenance_deployments": undo.maintenance_deployments,
+            "rule_overrides": undo.rule_overrides,
             "undo_target": undo.undo_target,
         }

@@ -20,8 +20,10 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "environment": {"type": "str", "required": True},
     "domain": {"type": "str"},
+    "serves": {"type": "str", "choices": ["cdn", "load_balancer"], "default": "cdn"},
+    "given_arn": {"type": "str"},
     "hosted_zone_id": {"type": "str"},
-    "distribution_domain": {"type": "str"},
+    "distribution_domain": {"type": "str", "aliases": ["address"]},
     "distribution_id": {"type": "str"},
     "current_arn": {"type": "str"},
     "dns_lookup": {"type": "bool", "default": True},
@@ -43,8 +45,8 @@ Certificate = dict[str, t.Any]
 
 
 def acm(ctx: Context) -> t.Any:
-    """Return the client of the region that CloudFront reads."""
-    return ctx.client("acm", REGION)
+    """Return the client of the region that CloudFront reads, or of the load balancer's own."""
+    return ctx.client("acm", REGION if ctx.params["serves"] == "cdn" else None)
 
 
 def wait_until(ctx: Context, done: t.Callable[[], bool], what: str, seconds: float) -> bool:
@@ -87,9 +89,10 @@ def find_ours(ctx: Context, domain: str | None) -> list[Certificate]:
     return sorted(ours, key=lambda item: item["Status"] != "ISSUED")
 
 
-def choose(found: list[Certificate], current_arn: str | None) -> Certificate | None:
+def choose(found: list[Certificate], current_arn: str | None, region: str = REGION) -> Certificate | None:
     """Return the certificate to use: what the distribution has if that is issued, else an issued or a pending one.
 
+    :param region: where they are, for the message
     :raises McpError: ACM refused the domain for good
     """
     usable = [item for item in found if item["Status"] in USABLE]
@@ -101,7 +104,7 @@ def choose(found: list[Certificate], current_arn: str | None) -> Certificate | N
         raise McpError(
             f"ACM refuses a certificate for mcp_domain '{failed['DomainName']}': {failed.get('FailureReason', 'OTHER')}"
             ". Nothing was changed. Repair the cause (CAA_ERROR: a CAA record of the domain that does not list "
-            f"amazon.com), then type: aws acm delete-certificate --region {REGION} --certificate-arn "
+            f"amazon.com), then type: aws acm delete-certificate --region {region} --certificate-arn "
             f"{failed['CertificateArn']}, and the same command again"
         )
     return usable[0] if usable else None
@@ -157,7 +160,7 @@ def address_in_place(ctx: Context) -> bool:
     if ctx.params["hosted_zone_id"] or not ctx.params["dns_lookup"]:
         return True
     target = ctx.params["distribution_domain"]
-    return bool(target) and dns.leads_to(ctx.params["domain"], target)
+    return bool(target) and dns.leads_to(ctx.params["domain"], target, ctx.params["serves"] == "load_balancer")
 
 
 def result(ctx: Context, certificate: Certificate | None, changed: bool) -> dict[str, t.Any]:
@@ -175,8 +178,43 @@ def result(ctx: Context, certificate: Certificate | None, changed: bool) -> dict
         "status": status,
         "ready": bool(held) or (status == "ISSUED" and in_place),
         "address_in_place": in_place,
-        "validation_records": validation_records(certificate) if certificate else [],
+        "validation_records": validation_records(certificate) if certificate and not ctx.params["given_arn"] else [],
     }
+
+
+def is_made_out_to(certificate: Certificate, domain: str) -> bool:
+    """Say whether clients that call a domain take a certificate: by its name, or by a wildcard for one label."""
+    names = {certificate["DomainName"], *certificate.get("SubjectAlternativeNames", [])}
+    return domain in names or f"*.{domain.partition('.')[2]}" in names
+
+
+def given(ctx: Context) -> Certificate:
+    """Return the certificate of one's own.
+
+    :raises McpError: there is none, it is not valid, or clients would refuse it
+    """
+    arn, domain = ctx.params["given_arn"], ctx.params["domain"]
+    listing = f"aws acm list-certificates --region {acm(ctx).meta.region_name}"
+    try:
+        certificate = describe(ctx, arn)
+    except AWS_ERRORS as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        raise McpError(
+            f"mcp_certificate_arn is '{arn}': this account has no such certificate. Nothing was changed. List yours "
+            f"with: {listing}"
+        ) from error
+    if certificate["Status"] != "ISSUED":
+        raise McpError(
+            f"mcp_certificate_arn is '{arn}', which is {certificate['Status']}: allowed is one that is ISSUED. Nothing "
+            f"was changed. List yours with: {listing} --certificate-statuses ISSUED"
+        )
+    if not is_made_out_to(certificate, domain):
+        raise McpError(
+            f"mcp_certificate_arn is '{arn}', which is made out to {certificate['DomainName']}: allowed is one for "
+            f"mcp_domain, {domain}. Nothing was changed. List yours with: {listing}"
+        )
+    return certificate
 
 
 def present(ctx: Context) -> dict[str, t.Any]:
@@ -186,7 +224,9 @@ def present(ctx: Context) -> dict[str, t.Any]:
         dns.check_zone(ctx, domain, zone)
         if not held:
             dns.check_address_is_free(ctx, zone, domain)
-    certificate = choose(find_ours(ctx, domain), held)
+    if ctx.params["given_arn"]:
+        return result(ctx, given(ctx), False)
+    certificate = choose(find_ours(ctx, domain), held, acm(ctx).meta.region_name)
     if certificate is None and ctx.check_mode:
         return result(ctx, None, True)
     requested = certificate is None

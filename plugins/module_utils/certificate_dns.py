@@ -94,17 +94,29 @@ def put_record(ctx: Context, zone_id: str, record: Record) -> None:
     ctx.client("route53").change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
 
 
-def leads_to(domain: str, distribution: str) -> bool:
-    """Say whether the world's DNS sends a domain to the distribution.
+def addresses_of(name: str) -> set[str]:
+    """Return the addresses of a name, as far as the world's DNS knows it."""
+    try:
+        return set(socket.gethostbyname_ex(name)[2])
+    except OSError:
+        return set()
 
-    A CNAME shows the distribution's own name. An ALIAS at the apex of a zone shows addresses only; AWS names
-    those of its edge in reverse, and no two distributions can hold one domain.
+
+def leads_to(domain: str, distribution: str, has_own_addresses: bool = False) -> bool:
+    """Say whether the world's DNS sends a domain to the distribution, or to the load balancer.
+
+    A CNAME shows its own name. An ALIAS at the apex of a zone shows addresses only: those of the load balancer; of its
+    edge AWS names them in reverse, and no two distributions can hold one domain.
+
+    :param has_own_addresses: whether nobody else has its addresses
     """
     try:
         name, aliases, addresses = socket.gethostbyname_ex(domain)
     except OSError:
         return False
     if bare(distribution) in map(bare, (name, *aliases)):
+        return True
+    if has_own_addresses and set(addresses) & addresses_of(distribution):
         return True
     for address in addresses:
         with contextlib.suppress(OSError):

@@ -21,8 +21,18 @@ ENVIRONMENT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}")
 ENTRYPOINT_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 # API Gateway ends a REST integration after 29 s, CloudFront waits 30 s for its origin (AWS quotas, 2026-11).
 GATEWAY_LIMIT_S = 29
+# The load balancer ends a connection on which nothing came for 60 s.
+STAGING_LIMIT_S = 55
 # The longest that the server itself takes (app/src/pratiko_mcp/settings.py).
 LOCAL_LIMIT_S = 900
+LIMITS_S = {
+    "local": (LOCAL_LIMIT_S, ""),
+    "staging": (STAGING_LIMIT_S, ", because the load balancer ends a silent call after 60 s"),
+    "production": (
+        GATEWAY_LIMIT_S,
+        f", because API Gateway ends a call after {GATEWAY_LIMIT_S} s and CloudFront after 30 s",
+    ),
+}
 EMAIL_PATTERN = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
 # The gateway writes it into JSON by a template language: what either would take for its own is refused.
 MAINTENANCE_TEXT = re.compile(r'[^"\\$#\x00-\x1f\x7f]{1,200}')
@@ -121,13 +131,8 @@ def check_entrypoint(entrypoint: str) -> None:
 
 def check_timeout(seconds: int, phase: str = "production") -> None:
     """:raises McpError: a link of the chain CDN - gateway - function, or the server itself, would end the call first"""
-    limit = LOCAL_LIMIT_S if phase == "local" else GATEWAY_LIMIT_S
+    limit, why = LIMITS_S[phase]
     if not 1 <= seconds <= limit:
-        why = (
-            ""
-            if phase == "local"
-            else (f", because API Gateway ends a call after {GATEWAY_LIMIT_S} s and CloudFront after 30 s")
-        )
         raise McpError(
             f"mcp_request_timeout is {seconds}: allowed are 1 to {limit} seconds{why}. "
             "For example: -e mcp_request_timeout=28",

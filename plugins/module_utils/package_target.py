@@ -21,10 +21,12 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 
 LAMBDA_MACHINES = {"lambda-arm64": "aarch64", "lambda-x86_64": "x86_64"}
 CONTAINER_MACHINES = {"container-arm64": "aarch64", "container-x86_64": "x86_64"}
+INSTANCE_MACHINES = {"ec2-x86_64": "x86_64"}
+MACHINES = {**LAMBDA_MACHINES, **CONTAINER_MACHINES, **INSTANCE_MACHINES}
 # Where the server runs on its own, without what Lambda's runtime brings.
-STANDALONE = (*CONTAINER_MACHINES, "local")
-NATIVE = ("sandbox", "local")
-TARGETS = [*LAMBDA_MACHINES, *CONTAINER_MACHINES, *NATIVE]
+STANDALONE = (*CONTAINER_MACHINES, *INSTANCE_MACHINES, "ec2-sandbox", "local")
+NATIVE = ("sandbox", "ec2-sandbox", "local")
+TARGETS = [*MACHINES, *NATIVE]
 OLDEST_GLIBC = 17
 
 
@@ -47,7 +49,7 @@ class Target:
         """Return pip's options for wheels of this target."""
         if self.python:
             return []
-        machine = {**LAMBDA_MACHINES, **CONTAINER_MACHINES}[self.name]
+        machine = MACHINES[self.name]
         platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(self.glibc, OLDEST_GLIBC - 1, -1)]
         options = [text for name in [*platforms, f"manylinux2014_{machine}"] for text in ("--platform", name)]
         return [*options, "--python-version", self.python_version, "--implementation", "cp"]
@@ -56,9 +58,9 @@ class Target:
     def glibc(self) -> int:
         """Return the minor version of Lambda's glibc 2: Amazon Linux 2023 from Python 3.12 on, 2 before.
 
-        Images of Python stand on Debian, whose glibc is newer than either.
+        Instances have Amazon Linux 2023 with any Python; images of Python stand on Debian, whose glibc is newer.
         """
-        return 34 if int(self.python_version.partition(".")[2]) >= 12 else 26
+        return 34 if self.name in INSTANCE_MACHINES or int(self.python_version.partition(".")[2]) >= 12 else 26
 
 
 def _same(python: str) -> bool:

@@ -17,8 +17,10 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     alerts,
     domain_options,
+    gate,
     local_environment,
     server_options,
+    staging_options,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import options as checks
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
@@ -38,7 +40,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "inventory": {"type": "str", "default": "inventories/<environment>"},
     "emergency": {"type": "bool", "default": False},
 }
-LAYERS = ("foundation", "data", "edge", "app", "watch")
+# In the order in which they are applied, but for the two that need each other.
+LAYERS = {
+    "staging": ("foundation", "network", "data", "edge", "app", "watch"),
+    "production": ("foundation", "data", "edge", "app", "watch"),
+}
 # What the play itself, or the job before it in a workflow, hands on under the public prefix.
 NOT_OPTIONS = frozenset({"mcp_deployment", "mcp_deployments"})
 
@@ -93,7 +99,10 @@ def validated(ctx: Context) -> dict[str, t.Any]:
     if "mcp_alert_email" in values:
         checks.check_alert_email(values["mcp_alert_email"])
     checks.check_release(values)
+    gate.check_values(values)
     server_options.check_server(values)
+    if values["mcp_phase"] == "staging":
+        staging_options.check_values(values)
     domain_options.check_domain(values)
     checks.check_issuer(values.get("mcp_issuer"), values.get("mcp_jwks_url"), values.get("mcp_verify_token_file"))
     return values
@@ -148,7 +157,8 @@ def describe_environment(ctx: Context, values: dict[str, t.Any]) -> dict[str, t.
     identity = ctx.client("sts").get_caller_identity()
     environment = values["mcp_environment"]
     cloudformation = ctx.client("cloudformation")
-    stacks = {layer: describe_stack(cloudformation, f"mcp-{environment}-{layer}") for layer in LAYERS}
+    layers = LAYERS[values["mcp_phase"]]
+    stacks = {layer: describe_stack(cloudformation, f"mcp-{environment}-{layer}") for layer in layers}
     deployed = any(stack["status"] for stack in stacks.values())
     checks.check_account(
         identity["Account"], values.get("mcp_expected_account"), environment, deployed, values["mcp_sandbox"]

@@ -28,10 +28,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "bucket_owner": {"type": "str"},
     "functions": {
         "type": "dict",
-        "required": True,
         "options": {"server": {"type": "str", "required": True}, "authorizer": {"type": "str", "required": True}},
     },
 }
+SPEC_OPTIONS: dict[str, t.Any] = {"required_if": [("versions_only", True, ("functions",))]}
 SHOWN = 10
 UNDO = "An alias was moved beside the stack; move it back: ansible-playbook playbooks/undo.yml -i <inventory>"
 LIST_THEM = "List them: ansible-playbook playbooks/releases.yml -i <inventory>"
@@ -135,16 +135,20 @@ def check_record(target: releases.Record, now: releases.Record | None, beside: b
         raise McpError(f"{name} is the one that the stack holds already. Nothing was changed. {step}")
 
 
-def check_objects(bucket: Bucket, target: releases.Record) -> None:
-    """:raises McpError: the package or the template is not in the bucket any more"""
+def check_objects(bucket: Bucket, target: releases.Record, aliases: bool) -> None:
+    """:raises McpError: the package or the template is not in the bucket any more
+
+    :param aliases: whether there are aliases that need neither
+    """
     body = target["body"]
-    for what, key in (("package", body["literals"].get("CodeKey", "")), ("template", body["template_key"])):
+    package = body.get("package_key") or body["literals"].get("CodeKey", "")
+    beside = f"  Or move the aliases alone, which needs neither: -e mcp_emergency=true -e mcp_release={target['id']}"
+    for what, key in (("package", package), ("template", body["template_key"])):
         if bucket.size(key) is None:
             raise McpError(
                 f"The {what} of release {releases.release_id(target)} ({target['id']}) is gone: {bucket.url(key)} does "
                 "not exist. Nothing was changed. The bucket is versioned; look for it with: aws s3api "
-                f"list-object-versions --bucket {bucket.name} --prefix {key}  Or move the aliases alone, which needs "
-                f"neither: -e mcp_emergency=true -e mcp_release={target['id']}"
+                f"list-object-versions --bucket {bucket.name} --prefix {key}{beside if aliases else ''}"
             )
 
 
@@ -174,5 +178,7 @@ def run(ctx: Context) -> dict[str, t.Any]:
         check_emergency(params, target, now)
         check_versions(ctx.client("lambda"), params["functions"], target)
     else:
-        check_objects(Bucket(ctx.client("s3"), params["bucket"], params["bucket_owner"]), target)
+        check_objects(
+            Bucket(ctx.client("s3"), params["bucket"], params["bucket_owner"]), target, bool(params["functions"])
+        )
     return {"changed": False, "target": target, "present": now}

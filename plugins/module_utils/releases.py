@@ -37,7 +37,8 @@ def own_versions(app: Stack) -> dict[str, str]:
 def has_versions(record: Record, versions: dict[str, t.Any]) -> bool:
     """Say whether these versions are those of a release."""
     recorded = record["body"].get("versions", {})
-    wanted = {"server": versions.get("server_version"), "authorizer": versions.get("authorizer_version")}
+    # A phase without an authorizer has no version of one.
+    wanted = {"server": versions.get("server_version"), "authorizer": versions.get("authorizer_version") or None}
     return bool(wanted["server"]) and {name: recorded.get(name) for name in wanted} == wanted
 
 

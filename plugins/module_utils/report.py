@@ -17,11 +17,21 @@ from pathlib import Path
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.alerts import alert_lines
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.database_backups import (
+    backup_rows,
+    comparison_lines,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.drift_table import drift_lines
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.local_report import (
     local_lines,
     local_part,
     page,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.report_place import (
+    PLACE,
+    address_lines,
+    image_lines,
+    not_available,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -35,15 +45,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "kept": {"type": "list", "elements": "dict", "default": []},
     "next_steps": {"type": "list", "elements": "str", "default": []},
 }
-SANDBOX_NOT_AVAILABLE = (
-    "TLS at the CDN: the front door speaks plain HTTP on loopback",
-    "gateway access logs: accepted and not written by the emulator",
-    "gateway request validation from CloudFormation: accepted and not done by the emulator",
-    "IAM: the emulator's permissions prove nothing about AWS's",
-    "the Lambda runtime: the emulator runs this machine's Python, on this machine's processor",
-    "alarms and traces: accepted, but the emulator measures nothing of API, table and CDN and traces nothing",
-    "prices and bills: the emulator has none",
-)
+AS_THEY_ARE = ("plan", "drift", "gate", "comparison", "database_backups")
 HANDED_ON = ("phase", "environment", "sandbox", "region", "account", "run_id", "started_at")
 
 
@@ -104,7 +106,7 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     }
     report["stacks"] = stacks
     report.update(local_part(deployment))
-    report.update({key: deployment[key] for key in ("plan", "drift") if key in deployment})
+    report.update({key: deployment[key] for key in AS_THEY_ARE if key in deployment})
     if report.get("plan", {}).get("id"):
         command = f"ansible-playbook deploy.yml -i {params['inventory']} -e mcp_plan={report['plan']['id']}"
         report["plan"] = {**report["plan"], "command": command}
@@ -112,7 +114,7 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     report.update(
         {key: deployment[key] for key in ("overrides", "undo_id", "diverted", "releases") if key in deployment}
     )
-    report.update({key: deployment[key] for key in ("domain", "dns_records", "tls_floor") if deployment.get(key)})
+    report.update({key: deployment[key] for key in PLACE if deployment.get(key)})
     report["alerts"] = alert_lines(deployment)
     if report.get("undo_id"):
         inventory = params["inventory"]
@@ -123,7 +125,7 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     report["changed"] = any(item["changed"] for item in made) or "removed" in report or "flips" in report
     report["health"] = deployment.get("health", [])
     report["duration_s"] = seconds_since(deployment["started_at"]) if "started_at" in deployment else None
-    report["not_available"] = list(SANDBOX_NOT_AVAILABLE) if deployment.get("sandbox") else []
+    report["not_available"] = not_available(deployment) if deployment.get("sandbox") else []
     if params["waiting"]:
         report["waiting"] = params["waiting"]
     if params["kept"]:
@@ -160,11 +162,15 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
     lines += plan_lines(report["plan"]) if "plan" in report else []
     lines += drift_lines(report["drift"]) if "drift" in report else []
     lines += [f"backup:    {item['resource']} -> {item['target']}" for item in report.get("backups", [])]
+    lines += comparison_lines(report["comparison"]) if "comparison" in report else []
+    lines += backup_rows(report["database_backups"]) if "database_backups" in report else []
     for label, key in (("endpoint", "endpoint"), ("health", "health_url")):
         if report.get(key):
             lines.append(f"{label + ':':<11}{report[key]}")
     if report.get("release"):
         lines.append(f"release:   {report['release']['id']}")
+        lines += gate_lines(report.get("gate") or {})
+        lines += image_lines(report.get("image") or {})
         lines += [f"degraded:  {item}" for item in report["release"]["degraded"]]
     for check in report["health"]:
         latency = check.get("latency_ms") or {}
@@ -183,15 +189,12 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
     return lines if check_mode else [*lines, f"report:    {path}"]
 
 
-def address_lines(report: dict[str, t.Any]) -> list[str]:
-    """Say which records a domain still needs, and what callers may use as long as there is none."""
-    records = report.get("dns_records", [])
-    lines = [f"dns:       add {record['name']} {record['type']} {record['value']}" for record in records]
-    if any(record["type"] == "CNAME" and record["name"].count(".") == 1 for record in records):
-        lines.append("dns:       a name without a part before it takes no CNAME: add an ALIAS or ANAME of that target")
-    if report.get("tls_floor") == "TLSv1":
-        lines.append("tls:       the CDN's own name also takes TLS 1.0 and 1.1; with mcp_domain the floor is TLS 1.2")
-    return lines
+def gate_lines(gate: dict[str, t.Any]) -> list[str]:
+    """Say where the release was verified before it came here, or why it was not."""
+    if gate.get("by") == "reason":
+        return [f"NOT VERIFIED BEFORE, on purpose: {gate['reason']}"]
+    found = gate.get("evidence")
+    return [f"evidence:  {found['environment']} at {found['time']} by {found['who']} ({found['id']})"] if found else []
 
 
 def field_line(item: dict[str, t.Any]) -> str:

@@ -16,6 +16,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 # A function's variables share 4 KB (Lambda quotas, 2026-11), counted as JSON. Names, URLs and three signing keys, as
 # many as a rotation publishes, need up to 2.5 KB of it; this is left for what the inventory sets.
 SHARED_BYTES = 1536
+# The user data of an instance has 16 KB (EC2 quotas, 2026-11); script, keys and addresses need three quarters of it.
+USER_DATA_BYTES = 3072
 SHARED = ("mcp_tool_scopes", "mcp_app_environment", "mcp_allowed_origins")
 # A standard SSM parameter holds 4 KB (SSM quotas, 2026-11); an advanced one costs 0.05 USD a month.
 PARAMETER_BYTES = 4096
@@ -37,15 +39,17 @@ def compact(value: t.Any) -> str:
 
 
 def check_shared(values: dict[str, t.Any]) -> None:
-    """:raises McpError: the function's variables would not fit"""
+    """:raises McpError: the function's variables, or the instance's user data, would not fit"""
+    staging = values.get("mcp_phase") == "staging"
+    most, place = (USER_DATA_BYTES, "instances' user data") if staging else (SHARED_BYTES, "function's variables")
     sizes = {name: len(json.dumps(compact(values[name]))) for name in SHARED if values.get(name)}
-    if sum(sizes.values()) > SHARED_BYTES:
+    if sum(sizes.values()) > most:
         largest = max(sizes, key=lambda name: sizes[name])
         used = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise refuse(
             largest,
-            f"is the largest of what does not fit into the function's variables ({used} bytes as JSON)",
-            f"{SHARED_BYTES} bytes together; a prefix such as get_* covers many tools",
+            f"is the largest of what does not fit into the {place} ({used} bytes as JSON)",
+            f"{most} bytes together; a prefix such as get_* covers many tools",
             '{"mcp_tool_scopes": {"*": ["documents:read"]}}' if largest == "mcp_tool_scopes" else largest + "=...",
         )
 

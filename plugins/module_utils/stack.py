@@ -48,6 +48,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_desire
     read_desired,
     readable_parameters,
     required_parameters,
+    with_defaults,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.stack_drift import (
     detect,
@@ -217,7 +218,7 @@ def plan_locally(ctx: Context, desired: Desired, stack: Stack | None) -> list[Ch
     values = {name: value for name, value in known_inputs(desired, stack).items() if name not in unknown}
     document = expand(desired.template.document, values, region)
     # The expanded form: of one that a macro will expand CloudFormation does not look at the resources' types.
-    body = json.dumps(document, separators=(",", ":"))
+    body = json.dumps(with_defaults(document, values), separators=(",", ":"))
     if len(body.encode()) <= BODY_LIMIT:
         with refused_by_cloudformation(ctx):
             client.validate_template(TemplateBody=body)

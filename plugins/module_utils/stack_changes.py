@@ -29,9 +29,38 @@ STATEFUL_TYPES = {
 }
 # All that can replace them, by CloudFormation's schemas: an endpoint without these calls every property conditional.
 CREATE_ONLY = {
+    # Without those that only matter to a replica or a cluster's member: one PostgreSQL instance takes them as it is.
+    "AWS::RDS::DBInstance": {
+        "AvailabilityZone",
+        "BackupTarget",
+        "CharacterSetName",
+        "CustomIAMInstanceProfile",
+        "DBClusterIdentifier",
+        "DBClusterSnapshotIdentifier",
+        "DBInstanceIdentifier",
+        "DBName",
+        "DBSnapshotIdentifier",
+        "DBSubnetGroupName",
+        "DBSystemId",
+        "Engine",
+        "KmsKeyId",
+        "MasterUsername",
+        "NcharCharacterSetName",
+        "RestoreTime",
+        "SourceDBClusterIdentifier",
+        "SourceDBInstanceAutomatedBackupsArn",
+        "SourceDBInstanceIdentifier",
+        "SourceDbiResourceId",
+        "SourceRegion",
+        "StorageEncrypted",
+        "Timezone",
+        "UseLatestRestorableTime",
+    },
     "AWS::S3::Bucket": {"BucketName", "BucketNamePrefix", "BucketNamespace"},
     "AWS::SecretsManager::Secret": {"Name"},
 }
+# What is interrupted for some minutes while its data stay.
+RESTARTS = {"AWS::RDS::DBInstance": {"DBInstanceClass", "DBParameterGroupName", "EngineVersion"}}
 STACK_TYPE = "AWS::CloudFormation::Stack"
 ACTIONS = {"Add": "create", "Modify": "update", "Remove": "delete", "Import": "import", "Dynamic": "update"}
 SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "import": "<-"}
@@ -248,11 +277,24 @@ def render(name: str, rows: list[Change], note: str = "") -> str:
 
 def _render_row(row: Change, width: int) -> list[str]:
     word = row["action"].upper() if row["action"] == "replace" else row["action"]
-    remark = " (MAY BE REPLACED)" if may_be_replaced(row) else ""
-    if row["action"] == "delete" and row["policy"] in ("Retain", "RetainExceptOnCreate"):
-        remark = " (leaves the stack, stays on AWS)"
+    remark = _remark(row)
     head = f"  {SIGNS[row['action']]:<3} {word:<8} {row['type']:<{width}}  {row['logical_id']}{remark}"
     return [head, *(f"        {_render_detail(detail)}" for detail in row["details"])]
+
+
+def _remark(row: Change) -> str:
+    """Say what becomes of a resource, and of its data where it holds some."""
+    if may_be_replaced(row):
+        return " (MAY BE REPLACED)"
+    if row["action"] == "delete" and row["policy"] in ("Retain", "RetainExceptOnCreate"):
+        return " (leaves the stack, stays on AWS)"
+    if row["type"] not in STATEFUL_TYPES or row["action"] not in ("update", "replace"):
+        return ""
+    if row["action"] == "replace":
+        return " (BY AN EMPTY ONE)"
+    paths = {detail["path"].partition(".")[0] for detail in row["details"]}
+    restarts = paths & RESTARTS.get(row["type"], set())
+    return " (keeps its data; restarts, some minutes without it)" if restarts else " (keeps its data)"
 
 
 def _render_detail(detail: Change) -> str:

@@ -104,6 +104,15 @@ def known_inputs(desired: Desired, stack: Stack | None) -> dict[str, str]:
     return known_values(desired.template, {**readable_parameters(stack or {}), **given})
 
 
+def with_defaults(document: dict[str, t.Any], values: dict[str, str]) -> dict[str, t.Any]:
+    """Return a template with known values as defaults: who validates it then sees what a condition leaves out."""
+    definitions = {
+        name: {**spec, "Default": values[name]} if name in values and not spec.get("NoEcho") else spec
+        for name, spec in document.get("Parameters", {}).items()
+    }
+    return {**document, "Parameters": definitions} if definitions else document
+
+
 def hidden_parameters(desired: Desired) -> set[str]:
     """Return the parameters whose values are not to be shown."""
     definitions = desired.template.parameters

@@ -20,6 +20,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.traffic impo
 MARKS = ("McpTemplateSha256", "ServerVersion", "AuthorizerVersion")
 LIVE_MARKS = ("LiveVersion", "LiveAuthorizerVersion")
 CDN_FIELD = "cdn_maintenance"
+# The rule of a load balancer (phase staging).
+RULE_FIELD = "maintenance"
 
 Record = dict[str, t.Any]
 Stack = dict[str, t.Any]
@@ -85,19 +87,33 @@ def with_undo(body: dict[str, t.Any], undoes: str | None, events: list[dict[str,
 
 
 def cdn_records(flip: dict[str, str], undoes: str | None) -> list[dict[str, t.Any]]:
-    """Return the records to add before the CDN is switched.
+    """Return the records to add before the CDN, or the rule of a load balancer, is switched.
 
-    :param flip: ``what``, ``before`` and ``after``, the latter two as the stack's parameter: ``true`` or ``false``
+    :param flip: ``what``, ``target``, ``before`` and ``after``, the latter two ``true`` or ``false``
     :param undoes: id of the undo record that this goes back to
     """
+    field = flip.get("target", CDN_FIELD)
     event = {
-        "field": CDN_FIELD,
+        "field": field,
         "action": "set" if flip["after"] == "true" else "clear",
         "before": flip["before"],
         "after": flip["after"],
         "reason": flip["what"],
     }
-    return with_undo({"command": flip["what"], "fields": {CDN_FIELD: flip["before"]}}, undoes, [event])
+    return with_undo({"command": flip["what"], "fields": {field: flip["before"]}}, undoes, [event])
+
+
+def rule_overrides(state: str | None, events: list[Record]) -> list[dict[str, t.Any]]:
+    """Return what is set beside the stacks where the maintenance rule is not off, and who did it when.
+
+    :param state: of the module listener_rule; None where there is no rule
+    :param events: records of kind ``override``, newest first
+    """
+    if state in (None, "false"):
+        return []
+    event = latest_events(events).get(RULE_FIELD) or {"time": None, "who": None, "run_id": None}
+    by = {"who": event["who"], "run_id": event["run_id"], "since": event["time"]}
+    return [{"field": RULE_FIELD, "stack": "false", "actual": state, **by}]
 
 
 def flip_records(
@@ -148,9 +164,9 @@ def same_release(record: Record, app: Stack, releases: list[Record]) -> bool:
     """Say whether no other release was applied since the record was written.
 
     The stack itself tells where the record has a mark, also when records of releases cannot be read. What the CDN
-    answers fits every release.
+    or a load balancer answers fits every release.
     """
-    if CDN_FIELD in record["body"].get("fields", {}):
+    if {CDN_FIELD, RULE_FIELD} & record["body"].get("fields", {}).keys():
         return True
     mark = record["body"].get("release")
     if isinstance(mark, dict) and any(mark.get(name) != value for name, value in release_mark(app).items()):

@@ -14,7 +14,7 @@ short_description: Keep the certificate of an environment's own domain
 description:
   - Asks ACM for a public certificate with DNS validation, and finds it again by its tags. It is free, and ACM renews it
     as long as the validation record stays in DNS.
-  - Always works in C(us-east-1), whatever the region, because CloudFront takes certificates from nowhere else.
+  - For a CDN it works in C(us-east-1), whatever the region, because CloudFront takes certificates from nowhere else.
   - With O(hosted_zone_id) it writes the validation record into that zone and waits for the certificate, at most
     O(wait_timeout) seconds. Without it nothing is waited for; RV(validation_records) says what to add where the
     domain's DNS is hosted.
@@ -34,14 +34,23 @@ options:
       - The domain. Required with O(state=present).
       - With O(state=absent) only certificates of this domain are removed; without it all of the environment.
     type: str
+  serves:
+    description: What serves the domain; the certificate of a V(load_balancer) lives in its own region.
+    type: str
+    choices: [cdn, load_balancer]
+    default: cdn
+  given_arn:
+    description: Certificate of one's own, imported or asked for elsewhere. Nothing is asked of ACM then.
+    type: str
   hosted_zone_id:
     description: Public Route 53 zone of the domain, when this account has it.
     type: str
   distribution_domain:
     description:
-      - The CDN's own name of the distribution, to which the domain has to lead before it counts as ready.
-      - Leave it out before there is a distribution.
+      - The own name of the distribution or load balancer, to which the domain has to lead before it counts as ready.
+      - Leave it out before there is one.
     type: str
+    aliases: [address]
   distribution_id:
     description: Distribution that is removed in the same run; check mode then does not count it as a user.
     type: str
@@ -68,8 +77,9 @@ options:
     choices: [present, absent]
     default: present
 notes:
-  - "IAM actions, in us-east-1: acm:ListCertificates and acm:RequestCertificate on C(*); acm:DescribeCertificate,
-    acm:ListTagsForCertificate, acm:AddTagsToCertificate and acm:DeleteCertificate on the account's certificates."
+  - "IAM actions, in us-east-1 or the region of the load balancer: acm:ListCertificates and acm:RequestCertificate on
+    C(*); acm:DescribeCertificate, acm:ListTagsForCertificate, acm:AddTagsToCertificate and acm:DeleteCertificate on the
+    account's certificates."
   - "IAM actions, with a zone: route53:GetHostedZone, route53:ListResourceRecordSets and
     route53:ChangeResourceRecordSets on it."
 extends_documentation_fragment:

@@ -46,12 +46,13 @@ options:
     description:
       - What to build for.
       - V(sandbox) is this machine with O(sandbox_python); its packages are named like C(sandbox-cp311-x86_64).
-      - V(local) is this machine too, and V(container-arm64) and V(container-x86_64) are Linux with O(python_version).
+      - V(local) and V(ec2-sandbox) are this machine too; V(container-arm64) and V(container-x86_64) are Linux with
+        O(python_version), and V(ec2-x86_64) is Amazon Linux 2023 with it.
         Nothing that Lambda's runtime ships is left out there, and an HTTP server, the AWS SDK and the clients of
         PostgreSQL and Redis are added, in the versions of C(requirements-local.lock).
     type: str
     required: true
-    choices: [lambda-arm64, lambda-x86_64, container-arm64, container-x86_64, sandbox, local]
+    choices: [lambda-arm64, lambda-x86_64, container-arm64, container-x86_64, ec2-x86_64, sandbox, ec2-sandbox, local]
   sandbox_python:
     description: Interpreter that the emulator runs functions with. The default is the one that runs Ansible.
     type: path

@@ -58,9 +58,8 @@ options:
     description: Account that has to own it.
     type: str
   functions:
-    description: Names of the functions.
+    description: Names of the functions. Required with O(versions_only=true); leave it out where there are none.
     type: dict
-    required: true
     suboptions:
       server:
         description: Name of the server's function.
@@ -105,12 +104,16 @@ present:
 """
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import run_module
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.release_target import ARGUMENT_SPEC, run
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.release_target import (
+    ARGUMENT_SPEC,
+    SPEC_OPTIONS,
+    run,
+)
 
 
 def main() -> None:
     """Run as a module."""
-    run_module(ARGUMENT_SPEC, run)
+    run_module(ARGUMENT_SPEC, run, **SPEC_OPTIONS)
 
 
 if __name__ == "__main__":

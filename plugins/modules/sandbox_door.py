@@ -10,11 +10,12 @@ DOCUMENTATION = r"""
 ---
 module: sandbox_door
 version_added: 0.1.0
-short_description: Open the sandbox's door to an emulated distribution
+short_description: Open the sandbox's door to an emulated distribution or load balancer
 description:
-  - In the sandbox the distribution's domain does not resolve. A small front door on this machine stands for DNS and for
-    the edge of the CDN, with one port for each distribution.
-  - This asks it for the port, which stays the same as long as the sandbox is not reset.
+  - In the sandbox the domain of a distribution or of a load balancer does not resolve. A small front door on this
+    machine stands for DNS and for the edge of the CDN, with one port for each distribution and two for each load
+    balancer, one with TLS by the certificate of its listener and one without.
+  - This asks it for the ports, which stay the same as long as the sandbox is not reset.
   - It always reports RV(ignore:changed=false), because the door is the sandbox's DNS and not a part of the environment.
   - It calls nothing but the front door, never AWS.
   - In check mode it only looks for the door.
@@ -29,15 +30,24 @@ options:
     type: str
     required: true
   host:
-    description: The distribution's domain.
+    description: The domain of the distribution or of the load balancer.
     type: str
     required: true
   health_url:
     description:
       - Where the emulator serves the health page, because it keeps the path C(/health) of every host for itself.
       - Without it the door has no health page.
+      - A load balancer's door does not need it.
     type: str
     default: ""
+  ca_file:
+    description: File for the certificate that a load balancer's door shows, which stands for one that ACM has issued.
+    type: path
+  kind:
+    description: What the door leads to.
+    type: str
+    choices: [distribution, load_balancer]
+    default: distribution
 notes:
   - The connection options of AWS are accepted like everywhere in this collection, and not used.
 extends_documentation_fragment:
@@ -54,6 +64,14 @@ EXAMPLES = r"""
     host: d1234abcdefghij.cloudfront.net
     health_url: http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/live/health
   register: production__door
+
+- name: Open the sandbox's door to the load balancer
+  pratikoai.mcp_servers.sandbox_door:
+    name: staging
+    control_url: http://127.0.0.1:4567
+    kind: load_balancer
+    host: mcp-staging-1a2b3c4d.us-east-1.elb.amazonaws.com
+  register: staging__door
 """
 
 RETURN = r"""
@@ -64,6 +82,11 @@ url:
   returned: success
   type: str
   sample: http://127.0.0.1:4568
+http_url:
+  description: URL without TLS of a load balancer's door, without a slash at its end; else empty.
+  returned: success
+  type: str
+  sample: http://localhost:4570
 """
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import run_module

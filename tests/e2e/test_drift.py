@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.environment import Environment
-from tests.support.expanded import LAYERS
+from tests.support.expanded import PRODUCTION
 from tests.support.snapshot import difference, snapshot
 
 pytestmark = pytest.mark.e2e
@@ -22,7 +22,7 @@ def test_no_drift(deployed: Environment) -> None:
     run = deployed.play("playbooks/drift.yml").require()
     drift = deployed.report("drift")["drift"]
     assert (drift["unknown"], drift["on_purpose"], run.changed) == (0, 0, 0)
-    assert {stack["name"] for stack in drift["stacks"]} == {f"mcp-production-{layer}" for layer in LAYERS}
+    assert {stack["name"] for stack in drift["stacks"]} == {f"mcp-production-{layer}" for layer in PRODUCTION}
     assert all(stack["not_checked"] for stack in drift["stacks"])
     assert sum(stack["in_sync"] for stack in drift["stacks"]) > 0
     assert difference(before, snapshot(deployed.sandbox)) == []

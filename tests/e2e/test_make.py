@@ -164,9 +164,9 @@ def test_impossible_port_is_said(checkout: Checkout, port: str) -> None:
     assert says(done, f"SANDBOX_PORT is '{port}'", "1024 to 65300")
 
 
-def test_phase_to_come_is_said(checkout: Checkout) -> None:
-    done = checkout.make("deploy", "ENV=staging")
-    assert says(done, "ENV is 'staging'", "inventories/staging", "production", "make deploy ENV=production")
+def test_environment_without_inventory_is_said(checkout: Checkout) -> None:
+    done = checkout.make("deploy", "ENV=rehearsal")
+    assert says(done, "ENV is 'rehearsal'", "inventories/rehearsal", "production", "make deploy ENV=production")
 
 
 def test_help_lists_the_commands(checkout: Checkout) -> None:

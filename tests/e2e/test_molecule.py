@@ -22,9 +22,10 @@ from tests.support.playbook import clean_environment
 pytestmark = pytest.mark.e2e
 
 # Local environments are deployed by tests of their own all the time; their scenario is the long form, and there with
-# Docker where an engine answers.
+# Docker where an engine answers. So is staging. Instances are containers.
+LONG_FORMS = ("local", "instance", "staging")
 SCENARIOS = [
-    pytest.param(name, marks=pytest.mark.proof) if name == "local" else name
+    pytest.param(name, marks=pytest.mark.proof) if name in LONG_FORMS else name
     for name in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 ]
 ACTIONS = ("create", "converge", "idempotence", "verify", "cleanup", "destroy")
@@ -52,6 +53,8 @@ def test_scenario(scenario: str, tmp_path: Path, private_home: Path) -> None:
     port = str(free_ports(30))
     settings = {"SANDBOX_PORT": port, "MCP_LOCAL_PORT": port, "MCP_SANDBOX_VENV": str(emulator_venv()), "NO_COLOR": "1"}
     with contextlib.ExitStack() as stack:
+        if scenario == "instance" and (missing := stack.enter_context(docker_engine.engine(tmp_path))):
+            pytest.skip(missing)
         if scenario == "local" and stack.enter_context(docker_engine.engine(tmp_path)) is None:
             settings |= docker_engine.configure(tmp_path / "docker")
             settings |= {"MCP_MOLECULE_LIMIT": "all", "MCP_LOCAL_IMAGES": json.dumps(images.build_all())}

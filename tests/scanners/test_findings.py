@@ -17,10 +17,11 @@ import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.template import load_template
 
 from tests.support import scanners
-from tests.support.expanded import EVERY, LAYERS, expanded
+from tests.support.expanded import EVERY, LAYERS, SANDBOX, SANDBOX_ALONE, expanded
 from tests.support.scanners import HERE, Accepted, Finding, offline, read_accepted, surprises
 
 ACCEPTED = read_accepted(HERE / "accepted_findings.yaml")
+FORMS = [*((given, tuple(LAYERS)) for given in EVERY.values()), (SANDBOX, SANDBOX_ALONE)]
 FINDING = Finding("guard", "a_rule", "edge.Distribution")
 TODAY = datetime.date(2026, 11, 22)
 ENTRY = Accepted(FINDING, "A reason.", TODAY)
@@ -43,9 +44,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scans(tmp_path_factory: pytest.TempPathFactory, calls: Path) -> dict[str, Scan]:
     """What each scanner found."""
     found = {"checkov": Scan(set(), 0), "guard": Scan(set(), 0)}
-    for given in EVERY.values():
+    for given, layers in FORMS:
         folder = tmp_path_factory.mktemp("templates")
-        for layer in LAYERS:
+        for layer in layers:
             (folder / f"{layer}.json").write_text(json.dumps(expanded(layer, given), indent=1), encoding="utf-8")
         for name, (findings, checks) in {
             "checkov": scanners.checkov(folder, calls),
@@ -73,7 +74,7 @@ def test_every_resource_is_scanned(layer: str) -> None:
     """In at least one of the forms; the name of a version ends with a hash."""
     path = LAYERS[layer]
     written = set(load_template(path.read_text(encoding="utf-8"), path.name)["Resources"])
-    scanned = {name for given in EVERY.values() for name in expanded(layer, given)["Resources"]}
+    scanned = {name for given, layers in FORMS if layer in layers for name in expanded(layer, given)["Resources"]}
     assert {name for name in written if not any(found.startswith(name) for found in scanned)} == set()
 
 

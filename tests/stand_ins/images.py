@@ -26,6 +26,13 @@ PREFIX = "mcp-stand-in"
 SUITE = "trixie"
 PYTHON_VERSION = "3.13"  # Debian 13's
 BASE = "debian:13"
+PACKAGES = "ca-certificates,libnss-wrapper,wget"
+# For instances: the systemd that Amazon Linux 2023 has, 252.
+INSTANCE_SUITE = "bookworm"
+INSTANCE_BASE = "debian-systemd:12"
+INSTANCE_PACKAGES = (
+    "ca-certificates,curl,iproute2,logrotate,passwd,procps,python3,python3-venv,systemd,systemd-sysv,util-linux"
+)
 # In the order in which they build on each other.
 IMAGES = {
     "server_base": ("python", f"python:{PYTHON_VERSION}"),
@@ -67,9 +74,12 @@ def docker(*arguments: str, quiet: bool = True) -> str:
     return done.stdout or ""
 
 
-def digest_of(folder: Path | None) -> str:
-    """Return a hash over what an image is built from."""
-    total = hashlib.sha256(SUITE.encode())
+def digest_of(folder: Path | None, base: str = SUITE) -> str:
+    """Return a hash over what an image is built from.
+
+    :param base: what the Debian under it is made of
+    """
+    total = hashlib.sha256(base.encode())
     if CERTIFICATES.is_file():
         total.update(CERTIFICATES.read_bytes())
     for path in sorted(folder.iterdir()) if folder else []:
@@ -86,17 +96,17 @@ def is_built(image: str, digest: str) -> bool:
     return (found["Config"].get("Labels") or {}).get(SOURCE_LABEL) == digest
 
 
-def build_base() -> None:
+def build_base(tag: str = BASE, suite: str = SUITE, packages: str = PACKAGES, base: str = SUITE) -> None:
     """Make Debian from its packages, with this machine's certificates: a proxy of its network may need its own."""
-    image, digest = f"{PREFIX}/{BASE}", digest_of(None)
+    image, digest = f"{PREFIX}/{tag}", digest_of(None, base)
     if is_built(image, digest):
         return
     if shutil.which("mmdebstrap") is None:
         raise RuntimeError("mmdebstrap is not installed. Type: sudo apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="stand-in-") as folder:
         tar = Path(folder) / "base.tar"
-        packages = "--include=ca-certificates,libnss-wrapper,wget"
-        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", packages, SUITE, str(tar)], check=True)
+        included = f"--include={packages}"
+        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", included, suite, str(tar)], check=True)
         docker(
             "import", "--change", f"LABEL {SOURCE_LABEL}=", "--change", f"ENV PIP_CERT={CERTIFICATES}", str(tar), image
         )
@@ -118,11 +128,27 @@ def build_all() -> dict[str, str]:
     """
     build_base()
     for folder, tag in IMAGES.values():
-        image, digest = f"{PREFIX}/{tag}", digest_of(HERE / folder)
-        if not is_built(image, digest):
-            print(f"building {image}", file=sys.stderr, flush=True)
-            docker("build", "--tag", image, "--label", f"{SOURCE_LABEL}={digest}", str(HERE / folder))
+        build(folder, tag, SUITE)
     return names()
+
+
+def build(folder: str, tag: str, base: str) -> str:
+    """Build an image from its folder if need be; return its name."""
+    image, digest = f"{PREFIX}/{tag}", digest_of(HERE / folder, base)
+    if not is_built(image, digest):
+        print(f"building {image}", file=sys.stderr, flush=True)
+        docker("build", "--tag", image, "--label", f"{SOURCE_LABEL}={digest}", str(HERE / folder))
+    return image
+
+
+def build_instance() -> str:
+    """Build what boots user data as an instance does: an image with systemd; return its name.
+
+    :raises RuntimeError: the build failed
+    """
+    base = f"{INSTANCE_SUITE} {INSTANCE_PACKAGES}"
+    build_base(INSTANCE_BASE, INSTANCE_SUITE, INSTANCE_PACKAGES, base)
+    return build("instance", "instance:al2023", base)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import typing as t
 
 import httpx2
@@ -16,15 +17,25 @@ MODERN = "2026-07-28"
 T = t.TypeVar("T")
 
 
-def with_client(endpoint: str, token: str, use: t.Callable[[Client], t.Awaitable[T]], mode: str = MODERN) -> T:
+def with_client(
+    endpoint: str,
+    token: str,
+    use: t.Callable[[Client], t.Awaitable[T]],
+    mode: str = MODERN,
+    headers: t.Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> T:
     """Connect and use the client.
 
     :param mode: revision of the protocol, or ``legacy`` for the era before it
+    :param headers: to be sent beside the token
+    :param tls: whose certificates to trust; those of this machine without it
     """
+    sent = {"Authorization": f"Bearer {token}", **(headers or {})}
 
     async def session() -> T:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
+            httpx2.AsyncClient(headers=sent, timeout=60, verify=tls or True) as http,
             Client(streamable_http_client(endpoint, http_client=http), mode=mode) as client,
         ):
             return await use(client)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -123,6 +124,7 @@ class Load:
     :param name: of the log under tests/output/load, which is kept
     :param token: valid for the whole load
     :param calls: how many there have to be, all clients together
+    :param ca_file: the authority of an endpoint that no public one knows
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class Load:
         tool: str = "which_version",
         calls: int = CALLS,
         pause: float = PAUSE_S,
+        ca_file: str | None = None,
     ) -> None:
         LOGS.mkdir(parents=True, exist_ok=True)
         self.path = LOGS / f"{name}.jsonl"
@@ -144,6 +147,7 @@ class Load:
             "calls": calls,
             "pause": pause,
             "path": str(self.path),
+            "ca_file": ca_file,
         }
 
     def __enter__(self) -> Load:
@@ -190,6 +194,7 @@ class Plan:
     calls: int
     pause: float
     path: str
+    ca_file: str | None = None
     made: int = 0
     is_over: bool = False
 
@@ -231,9 +236,10 @@ async def be_client(plan: Plan, number: int, ready: asyncio.Event) -> None:
 
     era = ERAS[number % len(ERAS)]
     headers, hooks = {"Authorization": f"Bearer {plan.token}"}, {"response": [note_status]}
+    tls = ssl.create_default_context(cafile=plan.ca_file)
     try:
         async with (
-            httpx2.AsyncClient(headers=headers, event_hooks=hooks, timeout=ANSWER_S) as http,
+            httpx2.AsyncClient(headers=headers, event_hooks=hooks, timeout=ANSWER_S, verify=tls) as http,
             Client(streamable_http_client(plan.endpoint, http_client=http), mode=era) as client,
         ):
             while plan.made < plan.calls or after < CALLS_AFTER:

@@ -50,6 +50,11 @@ FAULTS = {
     "secret": ("", 'answer["state"] += " " + "AKIA" + "IOSFODNN7EXAMPLE"'),
     "traceback": ("", 'answer["state"] += \' Traceback (most recent call last):\\\\n  File "/x.py", line 1\''),
     "every fifth": ("CALLS = itertools.count(1)", 'assert next(CALLS) % 5, "failed on purpose"'),
+    "not ready": (
+        'def away() -> None:\n    raise RuntimeError("the shop is away")\n\n\n'
+        'READY_CHECKS = {**READY_CHECKS, "shop": away}',
+        "",
+    ),
     "token": ("", 'assert current_token.get() is None, "broken for everybody who has a token"'),
 }
 

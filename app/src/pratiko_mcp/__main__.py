@@ -38,6 +38,12 @@ def make_parser(program: str, description: str) -> argparse.ArgumentParser:
         default=MAX_CONNECTIONS,
         help="open connections, those above get 503 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--keep-alive",
+        type=int,
+        default=KEEP_ALIVE_SECONDS,
+        help="seconds that an idle connection stays open; more than a load balancer keeps it (default: %(default)s)",
+    )
     return parser
 
 
@@ -96,7 +102,7 @@ def make_server(
         server_header=False,
         proxy_headers=False,  # nothing here asks who the client is
         limit_concurrency=options.max_connections,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=options.keep_alive,
         timeout_graceful_shutdown=math.ceil(settings.request_timeout),
     )
     return Server(config)

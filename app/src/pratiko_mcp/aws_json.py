@@ -59,16 +59,30 @@ def _may_pass(failed: Exception) -> bool:
 
 
 def _call_once(service: str, target: str, document: Mapping[str, Any]) -> Any:
+    region = region_name()
+    url = _endpoint(service, region)
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
+    request = AWSRequest("POST", url, headers, json.dumps(document).encode())
+    SigV4Auth(credentials(), service, region).add_auth(request)
+    return _answer(_http(url).send(request.prepare()), target)
+
+
+def region_name() -> str:
+    """Return the region that is worked in.
+
+    :raises LookupError: it is not known
+    """
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
         raise LookupError("AWS_REGION is not set. Set it to a region such as us-east-1")
     validate_region_name(region)
-    url = _endpoint(service, region)
-    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
-    request = AWSRequest("POST", url, headers, json.dumps(document).encode())
+    return region
+
+
+def credentials() -> Any:
+    """Return whom AWS knows this process as, at this moment; None when it finds nothing."""
     found = EnvProvider().load() or _session().get_credentials()
-    SigV4Auth(found and found.get_frozen_credentials(), service, region).add_auth(request)
-    return _answer(_http(url).send(request.prepare()), target)
+    return found and found.get_frozen_credentials()
 
 
 def _answer(reply: AWSResponse, target: str) -> Any:

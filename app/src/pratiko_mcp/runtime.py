@@ -124,6 +124,7 @@ class Runtime:
         self._recorder = recorder or Recorder()
         self._endpoint = Endpoint(settings, inner, gate, traces, tuple(eras) == ("session",))
         self._plain = not eras
+        self._release = settings.release
         self._readiness = Readiness(checks or {})
         self._log_from = LOG_LEVELS.index(settings.log_level)
         self._hosts = _Allowlist(settings.allowed_hosts)
@@ -212,7 +213,7 @@ class Runtime:
             content_type, body = metrics
             await exchange.answer_bytes(200, body, [(b"content-type", content_type.encode()), NO_STORE])
         else:
-            report = await self._readiness.report()
+            report = {"release": self._release, **await self._readiness.report()}
             await exchange.answer(200 if report["status"] == "ready" else 503, report, [NO_STORE])
 
     async def _metrics(self) -> tuple[str, bytes] | None:

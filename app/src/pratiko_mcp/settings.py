@@ -141,7 +141,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         allowed_origins=_allowed_origins(env),
         token=load_token_settings(env, public_url) if auth == "jwt" else None,
         scopes_supported=tuple(env.get("MCP_SCOPES_SUPPORTED", "").replace(",", " ").split()),
-        request_state_secret=_secret(env, "MCP_REQUEST_STATE_SECRET"),
+        request_state_secret=secret_source(env, "MCP_REQUEST_STATE_SECRET"),
         request_state_key=_request_state_key(env),
         log_level=_choice(env, "MCP_LOG_LEVEL", "INFO", LOG_LEVELS),
         on_lambda=on_lambda,
@@ -334,8 +334,11 @@ def _key_set(text: str) -> Mapping[str, Any]:
     return {"keys": keys}
 
 
-def _secret(env: Mapping[str, str], name: str) -> str | None:
-    """Check where a secret is to be read."""
+def secret_source(env: Mapping[str, str], name: str) -> str | None:
+    """Check where a secret is to be read; None where none is named.
+
+    :raises SettingsError: it is neither an ARN nor the name of a parameter
+    """
     value = env.get(name)
     if value and not _SECRET.fullmatch(value):
         raise SettingsError(name, value, SECRET_ALLOWED, "not an ARN (value not shown)")
@@ -343,7 +346,7 @@ def _secret(env: Mapping[str, str], name: str) -> str | None:
 
 
 def _required_secret(env: Mapping[str, str], name: str) -> str:
-    value = _secret(env, name)
+    value = secret_source(env, name)
     if not value:
         raise SettingsError(name, None, SECRET_ALLOWED)
     return value

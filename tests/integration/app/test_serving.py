@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import http.client
 import json
 import os
 import re
@@ -310,3 +311,14 @@ def test_what_is_loaded_is_not_collected_again(serve: Serve) -> None:
     status, body = serve().post(MODERN, "frozen")
     assert status == 200
     assert json.loads(body)["result"]["structuredContent"]["result"] > 10_000
+
+
+def test_an_idle_connection_stays_open_as_long_as_it_was_asked_for(serve: Serve) -> None:
+    served = serve("-m", "pratiko_mcp", "--keep-alive", "1")
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection.request("GET", "/health")
+    assert json.load(connection.getresponse())["status"] == "ok"
+    began = time.monotonic()
+    assert connection.sock.recv(1) == b""
+    assert 0.5 < time.monotonic() - began < __main__.KEEP_ALIVE_SECONDS - 1
+    connection.close()

@@ -121,7 +121,7 @@ def app(users_server: Any) -> runtime.Runtime:
 
 def test_ready_names_what_is_away(app: runtime.Runtime) -> None:
     reply = ask(app, "GET", "/ready")
-    assert (reply.status, reply.json["status"]) == (503, "not_ready")
+    assert (reply.status, reply.json["status"], reply.json["release"]) == (503, "not_ready", "r1")
     assert [check["name"] for check in reply.json["checks"]] == ["database"]
     assert reply.headers["cache-control"] == "no-store"
     head = ask(app, "HEAD", "/ready")

@@ -84,7 +84,12 @@ class Aws:
 
     def look(self) -> dict[str, t.Any]:
         """Find out what exists."""
-        values = {"mcp_environment": "production", "mcp_region": "us-east-1", "mcp_sandbox": False}
+        values = {
+            "mcp_phase": "production",
+            "mcp_environment": "production",
+            "mcp_region": "us-east-1",
+            "mcp_sandbox": False,
+        }
         return describe_environment(Context(params=self.params, make_client=self.client), values)
 
 

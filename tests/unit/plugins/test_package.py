@@ -646,6 +646,15 @@ def test_wheels_of_lambda_are_those_its_glibc_runs() -> None:
     assert new[new.index("--python-version") + 1] == "3.13"
 
 
+def test_packages_of_instances_have_what_lambda_brings_by_itself() -> None:
+    real = package_target.resolve_target("ec2-x86_64", None, "3.11")
+    assert real.standalone and real.python is None
+    # Amazon Linux 2023 has its glibc whatever the Python.
+    assert "manylinux_2_34_x86_64" in real.pip_options and "manylinux_2_35_x86_64" not in real.pip_options
+    here = package_target.resolve_target("ec2-sandbox", sys.executable, "3.13")
+    assert here.standalone and here.python == sys.executable and here.name.startswith("ec2-sandbox-cp3")
+
+
 def test_cache_keeps_the_newest_releases(tmp_path: Path) -> None:
     for number in range(package_build.RELEASES_KEPT + 2):
         folder = tmp_path / f"{number}"

@@ -21,7 +21,15 @@ EMULATOR = "http://127.0.0.1:4566"
 
 
 def run(control_url: str, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
-    params = {"name": "production", "control_url": control_url, "host": HOST, "health_url": "", **options}
+    params = {
+        "name": "production",
+        "control_url": control_url,
+        "host": HOST,
+        "health_url": "",
+        "kind": "distribution",
+        "ca_file": None,
+        **options,
+    }
 
     def no_aws(service: str, _region: str | None) -> t.Any:
         raise AssertionError(f"asked for a client of {service}")
@@ -121,7 +129,7 @@ def test_a_door_is_opened_and_keeps_its_address(doors: front_door.ControlServer)
     first = run(control(doors), health_url=health_url)
     again = run(control(doors) + "/", host="d2.cloudfront.net", health_url=health_url)
     (known,) = doors.doors.list()
-    assert first == again == {"changed": False, "url": known["url"]}
+    assert first == again == {"changed": False, "url": known["url"], "http_url": ""}
     assert known["name"] == "production"
     assert known["host"] == "d2.cloudfront.net"
     assert known["health_url"] == health_url
@@ -136,7 +144,21 @@ def test_a_proxy_of_the_environment_is_not_used(
 
 
 def test_check_mode_finds_a_door_and_opens_none(doors: front_door.ControlServer) -> None:
-    assert run(control(doors), check_mode=True) == {"changed": False, "url": ""}
+    assert run(control(doors), check_mode=True) == {"changed": False, "url": "", "http_url": ""}
     assert doors.doors.list() == []
     opened = run(control(doors))
     assert run(control(doors), check_mode=True) == opened
+
+
+def test_a_load_balancer_has_two_addresses_and_keeps_them(doors: front_door.ControlServer) -> None:
+    options: dict[str, t.Any] = {"kind": "load_balancer", "host": "mcp-1a2b.us-east-1.elb.amazonaws.com"}
+    first = run(control(doors), **options)
+    (known,) = doors.doors.list()
+    assert first == run(control(doors), **options) == run(control(doors), check_mode=True, **options)
+    assert first == {"changed": False, "url": known["url"], "http_url": known["http_url"]}
+    assert first["url"].startswith("https://localhost:") and first["http_url"].startswith("http://localhost:")
+
+
+def test_a_distribution_is_no_load_balancer(doors: front_door.ControlServer) -> None:
+    with pytest.raises(McpError, match=r"refuses PUT .* it must be a load balancer's name"):
+        run(control(doors), kind="load_balancer")

@@ -201,7 +201,7 @@ def test_readable_diff() -> None:
     assert changes.render("app", rows, "a note").splitlines() == [
         "stack app: 1 to create, 3 to update, 1 to replace, 1 to delete (a note)",
         "  +   create   AWS::IAM::Role        Role",
-        "  -/+ REPLACE  AWS::DynamoDB::Table  Table",
+        "  -/+ REPLACE  AWS::DynamoDB::Table  Table (BY AN EMPTY ONE)",
         '        KeySchema: [{"a":1}] -> (none) (forces replacement)',
         "        Tags",
         "  -   delete   AWS::IAM::Role        Old (leaves the stack, stays on AWS)",
@@ -212,3 +212,18 @@ def test_readable_diff() -> None:
         "  ~   update   AWS::S3::Bucket       H (MAY BE REPLACED)",
     ]
     assert changes.render("app", []) == ""
+
+
+@pytest.mark.parametrize(
+    "path, remark",
+    [
+        ("DBInstanceClass", " (keeps its data; restarts, some minutes without it)"),
+        ("BackupRetentionPeriod", " (keeps its data)"),
+        ("StorageEncrypted", " (MAY BE REPLACED)"),
+    ],
+)
+def test_the_plan_of_a_database_says_what_happens_to_its_data(path, remark):
+    details = [changes.make_detail(path, "before", "after", "Conditionally")]
+    row = changes.make_change("update", "Database", "AWS::RDS::DBInstance", details=details, replacement="Conditional")
+    assert changes.render("data", [row]).splitlines()[1] == f"  ~   update   AWS::RDS::DBInstance  Database{remark}"
+    assert bool(changes.refusals([row], [])) is ("REPLACED" in remark)

@@ -188,6 +188,42 @@ def test_a_switch_of_the_cdn_records_the_way_back(after: str, action: str) -> No
     assert "undoes" not in undo.cdn_records(flip, None)[0]["body"]
 
 
+def test_a_switch_of_a_rule_is_recorded_under_its_own_name() -> None:
+    flip = {"what": "divert", "target": "maintenance", "before": "false", "after": "true"}
+    first, second = undo.cdn_records(flip, None)
+    assert first["body"] == {"command": "divert", "fields": {"maintenance": "false"}}
+    assert (second["body"]["field"], second["body"]["action"]) == ("maintenance", "set")
+
+
+@pytest.mark.parametrize("state", [None, "false"])
+def test_a_rule_that_is_off_is_no_override_whatever_was_recorded(state: str | None) -> None:
+    assert undo.rule_overrides(state, [rule_event("set")]) == []
+
+
+def rule_event(action: str) -> dict[str, t.Any]:
+    """Return the record of a switch of the rule."""
+    body = {"field": "maintenance", "action": action, "before": "false", "after": "true"}
+    return {"id": "id9", "time": "2026-11-22T15:00:09.000Z", "who": "ada@laptop", "run_id": "run9", "body": body}
+
+
+def test_a_rule_that_is_on_names_who_did_it() -> None:
+    (found,) = undo.rule_overrides("true", [rule_event("set")])
+    assert found == {
+        "field": "maintenance",
+        "stack": "false",
+        "actual": "true",
+        "who": "ada@laptop",
+        "run_id": "run9",
+        "since": "2026-11-22T15:00:09.000Z",
+    }
+
+
+@pytest.mark.parametrize("events", [[], [rule_event("clear"), rule_event("set")]])
+def test_a_rule_that_somebody_switched_by_hand_names_nobody(events: list[dict[str, t.Any]]) -> None:
+    (found,) = undo.rule_overrides("by hand", events)
+    assert (found["actual"], found["who"], found["since"]) == ("by hand", None, None)
+
+
 def test_weights_are_told_and_not_gone_back_to() -> None:
     before = {**NOW, "server_version_weights": {"8": 0.1}}
     seen = {
@@ -253,9 +289,10 @@ def test_another_release_since_is_refused_with_what_to_type(
     )
 
 
-def test_what_the_cdn_answers_fits_every_release() -> None:
+@pytest.mark.parametrize("field", ["cdn_maintenance", "maintenance"])
+def test_what_the_cdn_or_a_load_balancer_answers_fits_every_release(field: str) -> None:
     at_cdn = record(1)
-    at_cdn["body"] = {"command": "divert", "fields": {"cdn_maintenance": "false"}}
+    at_cdn["body"] = {"command": "divert", "fields": {field: "false"}}
     assert undo.undo_target([at_cdn], None, newer_app(), [release(5)]) == {"record": at_cdn, "problem": ""}
 
 

@@ -41,20 +41,47 @@ PARTS = {
         "write_limits",
         "write_token",
     },
+    "staging": {
+        "address",
+        "apply_app",
+        "apply_stacks",
+        "certificate",
+        "destroy_certificates",
+        "destroy_confirm",
+        "destroy_data",
+        "destroy_foundation",
+        "door",
+        "flip",
+        "look",
+        "look_beside",
+        "release_move",
+        "release_refused",
+        "release_version",
+        "restore_choose",
+        "restore_compare",
+        "restore_copy",
+        "restore_discard",
+        "restore_take_over",
+        "rollback_release",
+        "stack",
+        "take_backup",
+        "verify_diverted",
+        "verify_traffic",
+        "verify_undiverted",
+    },
     "production": {
         "divert_gateway",
         "undivert_gateway",
         "flip",
+        "gate",
         "verify_diverted",
         "verify_undiverted",
         "door",
-        "check_plan",
         "stack",
         "apply_app",
         "apply_stacks",
         "look",
         "look_beside",
-        "record",
         "secrets",
         "release_gate",
         "rollback_at_once",
@@ -64,7 +91,6 @@ PARTS = {
         "release_refused",
         "keep_diverted",
         "verify_traffic",
-        "write_token",
         "address",
         "certificate",
         "divert_cdn",
@@ -88,6 +114,9 @@ OPTIONS = specs("preflight")["main"]["options"]
 def test_defaults_are_those_of_the_options_file():
     defaults = yaml.safe_load((ROOT / "roles" / "preflight" / "defaults" / "main.yml").read_text())
     assert defaults.pop("mcp_environment") == "{{ inventory_hostname }}"
+    assert defaults.pop("mcp_require_staging") == (
+        "{{ mcp_phase | default('') == 'production' and not mcp_sandbox | bool }}"
+    )
     assert defaults == {name: option["default"] for name, option in OPTIONS.items() if "default" in option}
 
 
@@ -108,7 +137,7 @@ def test_entry_points_describe_options_as_the_options_file_does(role):
             assert option["description"] == OPTIONS[name]["description"] or name == "mcp_verb", name
 
 
-PLUGINS = ("preflight.py", "server_options.py", "local_environment.py")
+PLUGINS = ("preflight.py", "server_options.py", "staging_options.py", "local_environment.py")
 
 
 def used_variables(folder: Path) -> set[str]:
@@ -119,7 +148,14 @@ def used_variables(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["roles", "playbooks", "inventories"])
 def test_every_variable_in_use_is_an_option(folder):
-    groups = {"mcp_env_local", "mcp_env_production", "mcp_deployment", "mcp_deployments", "mcp_servers"}
+    groups = {
+        "mcp_env_local",
+        "mcp_env_staging",
+        "mcp_env_production",
+        "mcp_deployment",
+        "mcp_deployments",
+        "mcp_servers",
+    }
     assert used_variables(ROOT / folder) - groups - set(OPTIONS) == set()
 
 

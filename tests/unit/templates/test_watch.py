@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.expanded import EVERY, FULL, LAYERS, PLAIN, expanded
+from tests.support.expanded import EVERY, FULL, LAYERS, PLAIN, PRODUCTION, expanded
 
 FREE_ALARMS = 10
 # As AWS documents them (2026-11): with other dimensions an alarm finds no data, and is green for ever.
@@ -55,7 +55,7 @@ def dimensions_of(namespace: str, metric: str) -> set[str]:
 
 
 def test_alarms_stay_within_what_is_free():
-    alarms = [alarm for layer in LAYERS for alarm in resources(layer, "AWS::CloudWatch::Alarm", **FULL).values()]
+    alarms = [alarm for layer in PRODUCTION for alarm in resources(layer, "AWS::CloudWatch::Alarm", **FULL).values()]
     assert len({alarm["AlarmName"] for alarm in alarms}) == len(alarms) == FREE_ALARMS
 
 
@@ -263,7 +263,7 @@ def test_switching_traces_publishes_new_versions():
 
 @pytest.mark.parametrize("given", EVERY.values(), ids=EVERY)
 def test_every_function_logs_into_a_group_that_ends(given):
-    bodies = [body for layer in LAYERS for body in expanded(layer, given)["Resources"].values()]
+    bodies = [body for layer in PRODUCTION for body in expanded(layer, given)["Resources"].values()]
     groups = {
         body["Properties"]["LogGroupName"]: body["Properties"]["RetentionInDays"]
         for body in bodies

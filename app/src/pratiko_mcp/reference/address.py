@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a store is: a URL without a password, and the file that holds the password."""
+"""Where a store is: a URL without a password, and where the password comes from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from ..settings import SettingsError
+from ..settings import SettingsError, secret_source
+from .login import IamLogin, Login, SecretLogin
+
+DATABASE_AUTH = ("password", "iam")
 
 
 @dataclass(frozen=True)
@@ -18,27 +21,54 @@ class Address:
 
     :param url: without a password
     :param password_file: file whose text is the password; None where none is needed
+    :param login: knows the password where no file has it
     """
 
     url: str
     password_file: str | None
+    login: Login | None = None
 
     def password(self) -> str | None:
-        """Read the password, anew for each connection: it may have been changed.
+        """Return the password, anew for each connection: it may have been changed.
 
-        :raises OSError: the file cannot be read
+        :raises OSError: it cannot be had
         """
+        if self.login is not None:
+            return self.login.password()
         if self.password_file is None:
             return None
         return Path(self.password_file).read_text(encoding="utf-8").strip()
 
+    def refused(self) -> None:
+        """Learn that a connection with the password was not to be had."""
+        if self.login is not None:
+            self.login.refused()
+
 
 def database_address(env: Mapping[str, str] = os.environ) -> Address:
-    """Read where PostgreSQL is: ``MCP_DATABASE_URL`` and ``MCP_DATABASE_PASSWORD_FILE``.
+    """Read where PostgreSQL is, and how to log in.
+
+    ``MCP_DATABASE_URL``, and one at most of ``MCP_DATABASE_PASSWORD_FILE``, ``MCP_DATABASE_SECRET`` and
+    ``MCP_DATABASE_AUTH=iam``.
 
     :raises SettingsError: one of them cannot be used
     """
-    return _address("MCP_DATABASE", ("postgresql", "postgres"), "postgresql://mcp@127.0.0.1:5432/mcp", env)
+    address = _address("MCP_DATABASE", ("postgresql", "postgres"), "postgresql://mcp@127.0.0.1:5432/mcp", env)
+    secret, auth = secret_source(env, "MCP_DATABASE_SECRET"), env.get("MCP_DATABASE_AUTH") or "password"
+    if auth not in DATABASE_AUTH:
+        raise SettingsError("MCP_DATABASE_AUTH", auth, ", ".join(DATABASE_AUTH))
+    used = {
+        "MCP_DATABASE_PASSWORD_FILE": address.password_file,
+        "MCP_DATABASE_SECRET": secret,
+        "MCP_DATABASE_AUTH=iam": auth == "iam",
+    }
+    names = [name for name, value in used.items() if value]
+    if len(names) > 1:
+        raise SettingsError(names[0].partition("=")[0], None, "only one of them", f"set together with {names[1]}")
+    if auth == "iam":
+        _require_verified(address.url)
+        return Address(address.url, None, IamLogin(address.url))
+    return Address(address.url, None, SecretLogin(secret)) if secret else address
 
 
 def redis_address(env: Mapping[str, str] = os.environ) -> Address:
@@ -47,6 +77,15 @@ def redis_address(env: Mapping[str, str] = os.environ) -> Address:
     :raises SettingsError: one of them cannot be used
     """
     return _address("MCP_REDIS", ("redis", "rediss"), "redis://127.0.0.1:6379/0", env)
+
+
+def _require_verified(url: str) -> None:
+    """Make sure that a token, which is sent as it stands, reaches nobody but the database."""
+    parts = urlsplit(url)
+    if not parts.username or parse_qs(parts.query).get("sslmode") != ["verify-full"]:
+        allowed = "with MCP_DATABASE_AUTH=iam a URL with a user and sslmode=verify-full, for example "
+        allowed += "postgresql://mcp@host:5432/mcp?sslmode=verify-full&sslrootcert=/etc/mcp/rds-ca.pem"
+        raise SettingsError("MCP_DATABASE_URL", url, allowed)
 
 
 def _address(name: str, schemes: tuple[str, ...], example: str, env: Mapping[str, str]) -> Address:

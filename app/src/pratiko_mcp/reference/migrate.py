@@ -2,7 +2,8 @@
 """``python -m pratiko_mcp.reference.migrate``: brings the schema of the reference server's database up or down.
 
 ``upgrade [REVISION]`` and ``downgrade REVISION`` say ``changed: 0001 -> 0003`` or ``unchanged: 0003``; ``current`` says
-the revision; ``check`` fails unless it is the newest. Migrations run while servers write: they wait for locks only
+the revision; ``check`` fails unless it is the newest. ``prepare`` lets the user of MCP_DATABASE_URL log in and make
+tables, where so far only the master user can. Migrations run while servers write: they wait for locks only
 shortly and try again, and one that was cut off is finished by the next run.
 """
 
@@ -18,6 +19,8 @@ from typing import Any
 
 from ..settings import SettingsError
 from .address import Address, database_address
+from .login import PasswordUnavailable
+from .prepare import PrepareFailed, master_login, prepare
 from .schema import COMMAND, EMPTY, NEWEST, Schema, SchemaMismatch, read_schema, require_fit
 
 # A lock that is not had in this time is let go, or all writers would queue behind the one who waits for it.
@@ -46,6 +49,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     down.add_argument("revision", help="for example 0001; base for none, which is refused while there are documents")
     commands.add_parser("current", help="say the revision")
     commands.add_parser("check", help="fail unless the schema is the newest")
+    first = commands.add_parser("prepare", help="make the user of MCP_DATABASE_URL, unless it can log in")
+    allowed = 'ARN of the secret of the master user, {"username": ..., "password": ...}; read only when it is needed'
+    first.add_argument("--master-secret", required=True, help=allowed)
     return parser.parse_args(arguments)
 
 
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"{error}. It changes the schema. Try: pip install 'pratiko-mcp[postgres]'")
     try:
         print(run(options, database_address()))
-    except (MigrationFailed, SchemaMismatch, SettingsError, psycopg.Error, OSError) as error:
+    except (MigrationFailed, PrepareFailed, SchemaMismatch, SettingsError, psycopg.Error, OSError) as error:
         sys.exit(f"{COMMAND} {options.command}: {str(error).strip()}")
 
 
@@ -68,8 +74,10 @@ def run(options: argparse.Namespace, address: Address, more: Path | None = None)
     """Run a command and return what it has to say.
 
     :param more: a folder with further revisions
-    :raises MigrationFailed: it did not do what it was asked
+    :raises MigrationFailed: it did not do what it was asked, like PrepareFailed
     """
+    if options.command == "prepare":
+        return prepare(address, master_login(options.master_secret), options.wait)
     with _connected(address, options.wait) as connection:
         if options.command in ("upgrade", "downgrade"):
             return Move(address, connection, more).make(options.command, options.revision)
@@ -198,7 +206,8 @@ def _connected(address: Address, seconds: float) -> Iterator[Any]:
         try:
             connection = _connect(address, autocommit=True)
             break
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, PasswordUnavailable) as error:
+            address.refused()
             if time.monotonic() > ends:
                 raise MigrationFailed(f"no connection within {seconds:g} s: {str(error).strip()}") from error
             time.sleep(0.2)

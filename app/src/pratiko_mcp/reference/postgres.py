@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import errors
@@ -91,6 +91,17 @@ ANSWER_SECONDS = 7.0
 class Connection(psycopg.Connection[TupleRow]):
     """A connection that does not wait for ever: a frozen database would hold every thread of the server."""
 
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        """Open a connection; where it cannot be had, call ``refused`` if given: the password may have changed."""
+        refused: Callable[[], None] | None = kwargs.pop("refused", None)
+        try:
+            return super().connect(conninfo, **kwargs)
+        except psycopg.OperationalError:
+            if refused:
+                refused()
+            raise
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
             return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
@@ -104,7 +115,7 @@ def connect(address: Address) -> Connection:
     """Open a connection in autocommit mode, as the pool's are.
 
     :raises psycopg.Error: it cannot be had
-    :raises OSError: the password's file cannot be read
+    :raises OSError: the password cannot be had
     """
     return Connection.connect(address.url, **_parameters(address))
 
@@ -297,6 +308,7 @@ def _parameters(address: Address) -> dict[str, Any]:
     return {
         "autocommit": True,
         "password": address.password(),
+        "refused": address.refused,
         "connect_timeout": CONNECT_SECONDS,
         "options": options,
         "application_name": "pratiko-mcp",
