@@ -69,14 +69,10 @@ destroy: need-inventory venv $(if $(OVERLAY),sandbox-start) ## remove ENV's stac
 backup: need-inventory venv $(if $(OVERLAY),sandbox-start) ## back up database and files: make backup ENV=local
 	@$(PLAYBOOK) playbooks/backup.yml $(INVENTORIES) $(ARGS)
 
-<<<<<<< HEAD
-backups: need-inventory venv ## list the backups: make backups ENV=local
+backups: need-inventory venv $(if $(OVERLAY),sandbox-start) ## list the backups: make backups ENV=local
 	@$(PLAYBOOK) playbooks/backups.yml $(INVENTORIES) $(ARGS)
 
-restore: need-inventory venv ## restore the newest backup: make restore ENV=local CONFIRM=local
-=======
 restore: need-inventory venv $(if $(OVERLAY),sandbox-start) ## restore the newest backup: make restore ENV=local CONFIRM=local
->>>>>>> 70e94deff28d6bfc7d7b6e4a9a90a3cee9914200
 	@$(PLAYBOOK) playbooks/restore.yml $(INVENTORIES) $(if $(CONFIRM),-e mcp_confirm=$(CONFIRM)) $(ARGS)
 
 token: need-inventory venv $(if $(OVERLAY),sandbox-start) ## write a fresh token for ENV's clients
