@@ -22,6 +22,7 @@ import processes
 import user_data
 
 FOLDER = "instances"
+CONSOLES, KEPT_CONSOLES = "consoles", 20
 FIRST_PORT, PORTS = 202, 18
 COMMAND_SECONDS = 3600
 # A stand-in that is told to end gets this long; its server has 15 s of it.
@@ -111,8 +112,22 @@ class StandIns:
         self._told.pop(name, None)
         with contextlib.suppress(OSError, KeyError):
             os.waitpid(self._children.pop(name), os.WNOHANG)  # else it would stay as a zombie
+        self._keep_console(name)
         shutil.rmtree(self.folder / name, ignore_errors=True)
         return True
+
+    def console(self, name: str) -> Path:
+        """Return the file with what an instance wrote to its console; it outlives the instance, as on AWS."""
+        there = self.folder / name / "console.log"
+        return there if there.exists() else self.folder / CONSOLES / name
+
+    def _keep_console(self, name: str) -> None:
+        kept = self.folder / CONSOLES
+        kept.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self.folder / name / "console.log", kept / name)
+        for old in sorted(kept.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_CONSOLES]:
+            old.unlink()
 
     def run(self, name: str, arguments: list[str], account: str, region: str) -> tuple[int, str, str]:
         """Run a command in a stand-in as Run Command would; return its status and what it wrote.

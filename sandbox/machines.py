@@ -64,7 +64,7 @@ class Machines:
 
         def console(params: dict[str, t.Any]) -> t.Any:
             name = ec2._p(params, "InstanceId")
-            if name not in ec2._instances:
+            if name not in ec2._instances and not self.stand_ins.console(name).exists():
                 text = f"The instance ID '{name}' does not exist"
                 return ec2._error("InvalidInstanceID.NotFound", text, 400)
             encoded = base64.b64encode(self.console(name)).decode()
@@ -77,5 +77,5 @@ class Machines:
 
     def console(self, name: str) -> bytes:
         """Return the end of a stand-in's console."""
-        path = self.stand_ins.folder / name / "console.log"
+        path = self.stand_ins.console(name)
         return path.read_bytes()[-CONSOLE_BYTES:] if path.exists() else b""

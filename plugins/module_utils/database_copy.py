@@ -41,7 +41,14 @@ PROGRESS_S = 60.0
 DEAD = ("failed", "incompatible-restore", "incompatible-network", "incompatible-parameters", "deleting", "stopped")
 
 # What RDS says of a snapshot or a moment that it does not have.
-NOT_THERE = ("DBSnapshotNotFound", "InvalidRestoreFault", "PointInTimeRestoreNotEnabled", "InvalidParameterValue")
+NOT_THERE = (
+    "DBSnapshotNotFound",
+    "DBSnapshotNotFoundFault",
+    "InvalidRestoreFault",
+    "PointInTimeRestoreNotEnabled",
+    "InvalidParameterValue",
+    "InvalidParameterCombination",
+)
 
 Instance = dict[str, t.Any]
 
@@ -56,10 +63,25 @@ def describe(client: t.Any, name: str) -> Instance | None:
         raise
 
 
-def request(params: dict[str, t.Any], source: Instance) -> dict[str, t.Any]:
+def same_major(client: t.Any, params: dict[str, t.Any], source: Instance) -> bool:
+    """Say whether the copy can have the source's parameters: a snapshot from before an upgrade cannot."""
+    if not params["snapshot"]:
+        return True
+    try:
+        found = client.describe_db_snapshots(DBSnapshotIdentifier=params["snapshot"])["DBSnapshots"]
+    except AWS_ERRORS as error:
+        if error_code(error) in NOT_THERE:
+            return True  # the restore says it
+        raise
+    versions = {item.get("EngineVersion", "").partition(".")[0] for item in [*found, source]}
+    return len(versions) == 1
+
+
+def request(params: dict[str, t.Any], source: Instance, with_parameters: bool) -> dict[str, t.Any]:
     """Return what both ways of restoring take: where the copy is, and who reaches it, as of the source."""
     groups = [group["VpcSecurityGroupId"] for group in source.get("VpcSecurityGroups", [])]
-    parameters = [group["DBParameterGroupName"] for group in source.get("DBParameterGroups", [])][:1]
+    named = source.get("DBParameterGroups", []) if with_parameters else []
+    parameters = [group["DBParameterGroupName"] for group in named][:1]
     subnets = (source.get("DBSubnetGroup") or {}).get("DBSubnetGroupName")
     return {
         "DBInstanceClass": source["DBInstanceClass"],
@@ -79,7 +101,7 @@ def restore(client: t.Any, params: dict[str, t.Any], source: Instance) -> None:
 
     :raises McpError: it does not have what was named
     """
-    common = request(params, source)
+    common = request(params, source, same_major(client, params, source))
     try:
         if params["snapshot"]:
             client.restore_db_instance_from_db_snapshot(

@@ -99,6 +99,11 @@ def import_new(ctx: Context, held: Held | None) -> Held:
     made = own.make(f"mcp-{ctx.params['environment']}", ctx.params["names"], ctx.params["days"])
     tags = [{"Key": key, "Value": str(value)} for key, value in sorted({**ctx.params["tags"], **our_tags(ctx)}.items())]
     which: dict[str, t.Any] = {"CertificateArn": held.arn} if held else {"Tags": tags}
+    if held:
+        ctx.warn(
+            "The load balancer gets a new self-signed certificate. Clients that trust the file of the one before "
+            f"cannot call any more until they have the new one: {ctx.params['ca_file'] or 'ca_file'}"
+        )
     arn = ctx.client("acm").import_certificate(
         Certificate=made.certificate, PrivateKey=made.key, CertificateChain=made.chain, **which
     )["CertificateArn"]

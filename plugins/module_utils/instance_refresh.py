@@ -26,6 +26,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "image_parameter": {"type": "str", "no_log": False},
     "alarms": {"type": "list", "elements": "str", "default": []},
     "warmup": {"type": "int", "default": 60},
+    "bake_time": {"type": "int", "default": 0},
     "lost_launches": {"type": "int", "default": 2},
     "timeout": {"type": "int", "default": 1800},
     "poll_interval": {"type": "float", "default": 5.0},
@@ -146,6 +147,7 @@ def start_refresh(trial: Trial) -> str:
     }
     if alarms := watchable_alarms(trial.ctx):
         preferences["AlarmSpecification"] = {"Alarms": alarms}
+        preferences["BakeTime"] = params["bake_time"]
     template = {"LaunchTemplateId": params["launch_template_id"], "Version": trial.version}
     for attempt in range(1, BUSY_ATTEMPTS + 1):
         try:

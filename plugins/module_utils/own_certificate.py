@@ -26,6 +26,8 @@ else:
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
+# A load balancer refuses a subject that does not look like a host; its own name may be too long for one.
+NOWHERE = "invalid"
 # Clocks differ.
 EARLIER = datetime.timedelta(minutes=5)
 
@@ -56,7 +58,7 @@ def general_name(name: str) -> t.Any:
 
 
 def common_name(text: str) -> t.Any:
-    """Return the name of a subject; a host name may be too long for it, so it is none."""
+    """Return the name of a subject."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
@@ -111,7 +113,7 @@ def make(title: str, names: list[str], days: int) -> Made:
         .sign(authority_key, hashes.SHA256())
     )
     certificate = (
-        build(common_name(title), authority_name, key.public_key(), days)
+        build(common_name(f"{title}.{NOWHERE}"), authority_name, key.public_key(), days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

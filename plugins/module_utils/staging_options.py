@@ -118,6 +118,18 @@ def check_certificate(values: dict[str, t.Any]) -> None:
         )
 
 
+def check_name(values: dict[str, t.Any]) -> None:
+    """:raises McpError: AWS would refuse the environment's name for a load balancer or a database, half-way"""
+    name = values.get("mcp_environment", "")
+    if name.endswith("-") or "--" in name:
+        raise McpError(
+            f"The environment is called '{name}': in phase staging allowed are names without a hyphen at their end and "
+            "without two in a row, because RDS and load balancers take no others. Nothing was changed. Rename the host "
+            "in the inventory.",
+            variable="mcp_environment",
+        )
+
+
 def check_server(values: dict[str, t.Any]) -> None:
     """:raises McpError: a setting that instances behind a load balancer do not offer"""
     if values.get("mcp_sessions"):
@@ -134,5 +146,5 @@ def check_values(values: dict[str, t.Any]) -> None:
     :param values: the validated variables with their types
     :raises McpError: the first that is wrong
     """
-    for check in (check_network, check_instances, check_database, check_certificate, check_server):
+    for check in (check_name, check_network, check_instances, check_database, check_certificate, check_server):
         check(values)

@@ -46,6 +46,13 @@ options:
     description: Seconds that a new instance serves before the next one is replaced.
     type: int
     default: 60
+  bake_time:
+    description:
+      - Seconds that O(alarms) go on watching after the last instance was replaced. Without them an alarm that needs
+        minutes to ring would come too late to take the version back.
+      - They count for O(timeout).
+    type: int
+    default: 0
   lost_launches:
     description: So many launches that came to nothing end the attempt.
     type: int

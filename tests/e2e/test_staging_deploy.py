@@ -260,10 +260,10 @@ def test_there_is_no_other_secret_to_rotate(staging: Staging) -> None:
     assert "mcp_secret is origin: allowed is all or request_state" in said and "Nothing was changed." in said
 
 
-def test_a_destroy_of_the_app_keeps_address_and_data(staging: Staging) -> None:
+def test_a_destroy_of_the_app_keeps_address_and_data(story: Story) -> None:
+    staging, endpoint = story.staging, story.first_report["endpoint"]
     refused = staging.destroy().require(2)
     assert "mcp_confirm is ''" in " ".join(refused.output.split()) and len(stacks(staging)) == len(LAYERS)
-    endpoint = staging.report()["endpoint"]
     run = staging.destroy("-e", "mcp_confirm=staging").require()
     assert stacks(staging) == sorted(STACKS - {"mcp-staging-app", "mcp-staging-watch"})
     assert "kept:" in run.stdout and "0.0225 USD an hour" in run.stdout

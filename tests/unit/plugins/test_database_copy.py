@@ -30,6 +30,7 @@ COMMON = {
 SOURCE = {
     "DBInstanceIdentifier": LIVE,
     "DBInstanceClass": "db.t3.micro",
+    "EngineVersion": "17.6",
     "DBSubnetGroup": {"DBSubnetGroupName": "subnets"},
     "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1", "Status": "active"}],
     "DBParameterGroups": [{"DBParameterGroupName": "tls", "ParameterApplyStatus": "in-sync"}],
@@ -78,6 +79,12 @@ class Rds:
         self.stub.add_response(f"restore_db_instance_{how}", {}, {**COMMON, **wanted})
         return self
 
+    def snapshot(self, version: str) -> Rds:
+        """Expect a look at a snapshot."""
+        found = {"DBSnapshots": [{"EngineVersion": version}]}
+        self.stub.add_response("describe_db_snapshots", found, {"DBSnapshotIdentifier": "s1"})
+        return self
+
     def run(self, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Run the module's logic; every step has to be taken."""
         tags = {"mcp:restored-from": "s1", "mcp:environment": "staging"}
@@ -100,7 +107,7 @@ class Rds:
 
 
 def test_a_snapshot_is_restored_as_the_database_in_use_is(clock: list[float]) -> None:
-    rds = Rds().has(COPY, None).has(LIVE, SOURCE)
+    rds = Rds().has(COPY, None).has(LIVE, SOURCE).snapshot("17.4")
     rds.restores("from_db_snapshot", DBInstanceIdentifier=COPY, DBSnapshotIdentifier="s1")
     outcome = rds.has(COPY, None).has(COPY, instance("creating")).has(COPY, instance("available")).run(snapshot="s1")
     assert outcome["changed"] and clock == [2.0, 4.0]
@@ -111,6 +118,14 @@ def test_a_snapshot_is_restored_as_the_database_in_use_is(clock: list[float]) ->
         "resource_id": "db-1",
         "tags": {"mcp:restored-from": "s1"},
     }
+
+
+def test_a_snapshot_from_before_an_upgrade_gets_the_parameters_of_its_own_version(clock: list[float]) -> None:
+    rds = Rds().has(COPY, None).has(LIVE, SOURCE).snapshot("16.9")
+    wanted = {name: value for name, value in COMMON.items() if name != "DBParameterGroupName"}
+    whole = {**wanted, "DBInstanceIdentifier": COPY, "DBSnapshotIdentifier": "s1"}
+    rds.stub.add_response("restore_db_instance_from_db_snapshot", {}, whole)
+    assert rds.has(COPY, instance("available")).run(snapshot="s1")["changed"]
 
 
 @pytest.mark.parametrize(

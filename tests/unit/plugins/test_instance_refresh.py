@@ -310,7 +310,7 @@ def test_what_aws_takes_back_itself_is_told_in_its_words(aws: Aws) -> None:
     aws.newest(None)
     aws.start()
     aws.refresh("RollbackInProgress")
-    ended = {"RollbackDetails": {"RollbackReason": "Alarm mcp-staging-target-errors is in ALARM."}}
+    ended: dict[str, t.Any] = {"RollbackDetails": {"RollbackReason": "Alarm mcp-staging-target-errors is in ALARM."}}
     aws.refresh("RollbackSuccessful", **ended)
     aws.activities()
     aws.group(OLD_SERVES)
@@ -386,10 +386,10 @@ def test_alarms_watch_unless_one_rings(aws: Aws) -> None:
     aws.group(OLD_SERVES)
     aws.activities()
     aws.newest(None)
-    aws.start(AlarmSpecification={"Alarms": ["mcp-staging-latency-p95"]})
+    aws.start(AlarmSpecification={"Alarms": ["mcp-staging-latency-p95"]}, BakeTime=300)
     aws.refresh("Successful")
     aws.group(NEW_SERVES, launches="4")
-    aws.run(alarms=wanted["AlarmNames"])
+    aws.run(alarms=wanted["AlarmNames"], bake_time=300)
     assert aws.warned == []
 
 

@@ -64,6 +64,7 @@ PARTS = {
         "restore_take_over",
         "rollback_release",
         "stack",
+        "storage",
         "take_backup",
         "verify_diverted",
         "verify_traffic",

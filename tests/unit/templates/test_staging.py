@@ -237,7 +237,7 @@ def test_health_decides_and_a_leaving_instance_ends_its_calls() -> None:
         "instance",
     )
     assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
-    assert pairs(group["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"] == "30"
+    assert pairs(group["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"] == "60"
     assert group["Port"] == properties("network", "ServerSecurityGroup")["SecurityGroupIngress"][0]["FromPort"]
 
 

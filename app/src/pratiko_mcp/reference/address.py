@@ -13,6 +13,8 @@ from ..settings import SettingsError, secret_source
 from .login import IamLogin, Login, SecretLogin
 
 DATABASE_AUTH = ("password", "iam")
+# RDS asks another service about a token, and on its small classes takes its time. Two is libpq's least.
+CONNECT_SECONDS, TOKEN_CONNECT_SECONDS = 2, 10
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Address:
     url: str
     password_file: str | None
     login: Login | None = None
+
+    @property
+    def connect_seconds(self) -> int:
+        """How long one connection may take to come about."""
+        return TOKEN_CONNECT_SECONDS if isinstance(self.login, IamLogin) else CONNECT_SECONDS
 
     def password(self) -> str | None:
         """Return the password, anew for each connection: it may have been changed.

@@ -118,7 +118,7 @@ def connected(address: Address, seconds: float) -> Iterator[Any]:
             connection = psycopg.connect(
                 address.url,
                 password=address.password(),
-                connect_timeout=5,
+                connect_timeout=address.connect_seconds,
                 application_name="pratiko-mcp-compare",
                 options=f"-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1 -c lock_timeout={LOCK_TIMEOUT} "
                 "-c statement_timeout=0 -c bytea_output=hex -c intervalstyle=postgres",

@@ -187,7 +187,7 @@ def _connect(address: Address, autocommit: bool) -> Any:
         address.url,
         password=address.password(),
         autocommit=autocommit,
-        connect_timeout=2,
+        connect_timeout=address.connect_seconds,
         options=f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC",
         application_name="pratiko-mcp-migrate",
     )

@@ -47,9 +47,8 @@ from .storage import (
 
 STORE = "document store"
 POOL_SIZE = 10
-# Seconds: for a connection of the pool, for libpq to connect (its least), for the pool to try again before it gives up.
+# Seconds: for a connection of the pool, for the pool to try again before it gives up.
 POOL_SECONDS = 3.0
-CONNECT_SECONDS = 2
 RECONNECT_SECONDS = 2.0
 # For a statement, for a lock, and for a transaction whose process stopped in the middle.
 LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
@@ -309,7 +308,7 @@ def _parameters(address: Address) -> dict[str, Any]:
         "autocommit": True,
         "password": address.password(),
         "refused": address.refused,
-        "connect_timeout": CONNECT_SECONDS,
+        "connect_timeout": address.connect_seconds,
         "options": options,
         "application_name": "pratiko-mcp",
         # A peer that is gone without a word is noticed after about 10 s, not after two hours.

@@ -15,7 +15,6 @@ from .address import Address
 from .login import IamLogin, PasswordUnavailable, SecretLogin
 
 PAUSE_SECONDS = 1.0
-CONNECT_SECONDS = 2
 # RDS lets the members of this role log in by a token, and by nothing else.
 IAM_ROLE = "rds_iam"
 # Any number that nothing else here uses: one makes the user, others wait.
@@ -58,8 +57,7 @@ def prepare(address: Address, master: SecretLogin, seconds: float) -> str:
             problem = other or problem
         if time.monotonic() > ends:
             raise PrepareFailed(f"the user {user} cannot log in within {seconds:g} s: {str(problem).strip()}")
-        if not made:
-            time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)
 
 
 def _is_refusal(problem: Exception) -> bool:
@@ -71,7 +69,7 @@ def _try_login(address: Address) -> Exception | None:
     import psycopg
 
     try:
-        with _connect(address.url, password=address.password()) as connection:
+        with _connect(address, password=address.password()) as connection:
             (may,) = connection.execute(MAY_ALL).fetchone()
     except (psycopg.OperationalError, PasswordUnavailable) as error:
         address.refused()
@@ -87,7 +85,7 @@ def _try_making(address: Address, user: str, master: SecretLogin) -> Exception |
         known = master.credentials()
         if known.user == user:
             return PrepareFailed(f"{user} is the master user itself, and is not let in")
-        with _connect(address.url, user=known.user, password=known.password) as connection:
+        with _connect(address, user=known.user, password=known.password) as connection:
             _make(connection, address, user)
     except (psycopg.Error, PasswordUnavailable) as error:
         master.refused()
@@ -131,9 +129,13 @@ def _has_role(connection: Any, name: str) -> bool:
     return bool(found[0])
 
 
-def _connect(url: str, **login: Any) -> Any:
+def _connect(address: Address, **login: Any) -> Any:
     import psycopg
 
     return psycopg.connect(
-        url, **login, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="pratiko-mcp-migrate"
+        address.url,
+        **login,
+        autocommit=True,
+        connect_timeout=address.connect_seconds,
+        application_name="pratiko-mcp-migrate",
     )
