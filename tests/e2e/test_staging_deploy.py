@@ -204,6 +204,18 @@ def test_a_larger_database_is_planned_with_what_happens_to_the_data(staging: Sta
     assert "AWS::EC2::LaunchTemplate" not in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("50", "mcp_database_max_storage_gb is 50: allowed is at least 10 % more than mcp_database_storage_gb, 50."),
+        ("21", "mcp_database_storage_gb is 21 and the database has 20 GB: allowed is the same, or at least 10 % more"),
+    ],
+)
+def test_storage_that_rds_would_refuse_is_refused_before(staging: Staging, size: str, said: str) -> None:
+    run = staging.deploy("-e", f"mcp_database_storage_gb={size}").require(2)
+    assert said in " ".join(run.output.split()) and "Nothing was changed." in run.output
+
+
 def test_a_replacement_of_the_database_is_refused(staging: Staging) -> None:
     edited = staging.copied_to(staging.project.parent / "edited")
     template = edited.project / "roles" / "staging" / "files" / "data.yaml"
@@ -214,10 +226,16 @@ def test_a_replacement_of_the_database_is_refused(staging: Staging) -> None:
 
 
 def test_limits_reach_the_running_server_without_a_release(staging: Staging) -> None:
-    switched = {"mcp_limits": {"tools": {"delete_document": {"enabled": False}}}}
+    # What else was edited since waits for a deploy.
+    switched = {
+        "mcp_database_instance_class": "db.t3.small",
+        "mcp_limits": {"tools": {"delete_document": {"enabled": False}}},
+    }
     assert staging.play("playbooks/limits.yml", "-e", json.dumps(switched)).require().changed == 1
     parameter = staging.sandbox.client("ssm").get_parameter(Name="/mcp/staging/limits")["Parameter"]["Value"]
     assert json.loads(parameter) == switched["mcp_limits"]
+    (database,) = staging.sandbox.client("rds").describe_db_instances()["DBInstances"]
+    assert database["DBInstanceClass"] == "db.t3.micro"
     assert staging.deploy().require().changed == 0
     assert staging.play("playbooks/limits.yml", "-e", '{"mcp_limits": {}}').require().changed == 1
 

@@ -45,6 +45,7 @@ class World:
     folder: Path
     packages: Path
     name: str
+    inventories: tuple[str, ...] = INVENTORIES
 
     def start(
         self,
@@ -52,7 +53,7 @@ class World:
         playbook: str = "deploy.yml",
         env: dict[str, str] | None = None,
         project: Path | None = None,
-        inventories: tuple[str, ...] = INVENTORIES,
+        inventories: tuple[str, ...] | None = None,
     ) -> Live:
         """Start a playbook on this environment."""
         home = self.folder / "home"
@@ -65,7 +66,13 @@ class World:
         options = [text for name, value in variables.items() for text in ("-e", f"{name}={value}")]
         environment = {"SANDBOX_PORT": str(self.sandbox.port), **(env or {})}
         process = start_playbook(
-            playbook, *inventories, *options, *extra, home=home, cwd=project or self.project, env=environment
+            playbook,
+            *(inventories or self.inventories),
+            *options,
+            *extra,
+            home=home,
+            cwd=project or self.project,
+            env=environment,
         )
         return Live(process)
 

@@ -89,6 +89,12 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_an_example(name: str, v
         assert part in error.message
 
 
+@pytest.mark.parametrize("name", ["staging-", "two--hyphens"])
+def test_a_name_that_aws_takes_for_no_database_is_refused(name: str) -> None:
+    refused = refusal(mcp_environment=name)
+    assert f"'{name}'" in refused.message and refused.details["variable"] == "mcp_environment"
+
+
 def test_a_certificate_needs_the_domain_that_it_is_for() -> None:
     error = refusal(mcp_domain=None)
     assert "mcp_certificate_arn is set but mcp_domain is not" in error.message

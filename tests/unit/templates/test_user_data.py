@@ -130,6 +130,21 @@ def test_ready_is_asked_under_a_name_that_is_allowed(hosts: str, asked: str, tmp
     assert done.stdout.strip() == asked
 
 
+def test_the_hook_is_told_that_it_is_still_at_work() -> None:
+    """Until the deadline, also when one call of it does not come through."""
+    found = re.search(r"^keep_waiting\(\) \{\n.*?^\}$", render(), re.MULTILINE | re.DOTALL)
+    assert found
+    script = (
+        "GROUP=g; HOOK=h; DEADLINE=1000; sleep() { SECONDS=$((SECONDS + $1)); }; metadata() { echo i-1; }\n"
+        'aws() { echo "$*"; [ "$SECONDS" -lt 500 ]; }\n'
+        f"{found.group()}\nkeep_waiting"
+    )
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False)
+    heartbeat = "autoscaling record-lifecycle-action-heartbeat --instance-id i-1"
+    line = f"{heartbeat} --auto-scaling-group-name g --lifecycle-hook-name h"
+    assert done.stdout.splitlines() == [line] * 3 and done.stderr == ""
+
+
 @pytest.mark.parametrize(("request_timeout", "stop"), [("28", 43), ("2.5", 18), ("", 43), ("55", 70)])
 def test_a_stop_leaves_calls_in_flight_their_time(request_timeout: str, stop: int) -> None:
     environment = {**EXAMPLE["environment"], "MCP_REQUEST_TIMEOUT": request_timeout}
