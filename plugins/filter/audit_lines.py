@@ -26,6 +26,16 @@ def audit_lines(deployment: dict[str, t.Any], failure: dict[str, t.Any] | None =
         lines.append(
             {"what": "staging skipped", "target": gate["release"], "before": None, "after": gate["reason"]},
         )
+    guard = deployment.get("budget_guard") or {}
+    if guard.get("decision") == "overridden":
+        lines.append(
+            {
+                "what": "budget overridden",
+                "target": guard["environment"],
+                "before": guard["text"],
+                "after": guard["reason"],
+            }
+        )
     lines += [
         {key: flip.get(key) for key in ("what", "target", "before", "after")} for flip in deployment.get("flips", [])
     ]

@@ -141,15 +141,16 @@ class Context:
             self._clients[key] = self.make_client(service, region)
         return self._clients[key]
 
-    def short_client(self, service: str, config: dict[str, t.Any] | None = None) -> t.Any:
+    def short_client(self, service: str, config: dict[str, t.Any] | None = None, region: str | None = None) -> t.Any:
         """Return a client that gives up within seconds, for a look that nothing hangs on.
 
         :param config: of botocore, instead of SHORT_LOOK
+        :param region: instead of the task's own
         """
         given = self.params.get("aws_config")
         self.params["aws_config"] = given or config or SHORT_LOOK
         try:
-            return self.make_client(service, None)
+            return self.make_client(service, region)
         finally:
             self.params["aws_config"] = given
 

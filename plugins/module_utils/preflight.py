@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     alerts,
+    budget_options,
     domain_options,
+    free_plan,
     gate,
     local_environment,
     server_options,
@@ -39,7 +41,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "runtime_source": {"type": "path"},
     "inventory": {"type": "str", "default": "inventories/<environment>"},
     "emergency": {"type": "bool", "default": False},
+    "account_plan": {"type": "bool", "default": False},
+    "offline": {"type": "bool", "default": False},
 }
+# In names of an estimate that asks nobody who is calling.
+NO_ACCOUNT = "000000000000"
 # In the order in which they are applied, but for the two that need each other.
 LAYERS = {
     "staging": ("foundation", "network", "data", "edge", "app", "watch"),
@@ -98,6 +104,7 @@ def validated(ctx: Context) -> dict[str, t.Any]:
         checks.check_maintenance(values["mcp_maintenance_message"], values["mcp_maintenance_retry_after"])
     if "mcp_alert_email" in values:
         checks.check_alert_email(values["mcp_alert_email"])
+    budget_options.check_values(values)
     checks.check_release(values)
     gate.check_values(values)
     server_options.check_server(values)
@@ -150,6 +157,33 @@ def describe_local(ctx: Context, values: dict[str, t.Any], sizes: dict[str, t.An
     }
 
 
+def describe_offline(values: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Describe an environment of which nothing exists; nobody is asked."""
+    environment = values["mcp_environment"]
+    ending = f"{NO_ACCOUNT}-{values['mcp_region']}"
+    layers = LAYERS.get(values["mcp_phase"], ())
+    return {
+        "account": NO_ACCOUNT,
+        "caller": f"arn:aws:iam::{NO_ACCOUNT}:root",
+        "state_bucket": f"mcp-{environment}-state-{ending}",
+        "files_bucket": f"mcp-{environment}-files-{ending}",
+        "stacks": {
+            layer: {"name": f"mcp-{environment}-{layer}", "status": None, "outputs": {}, "parameters": {}}
+            for layer in layers
+        },
+        "alerts": None,
+    }
+
+
+def describe(ctx: Context, values: dict[str, t.Any], sizes: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Look at what there is, unless nobody is to be asked."""
+    if ctx.params.get("offline"):
+        return describe_offline(values)
+    if values["mcp_phase"] == "local":
+        return describe_local(ctx, values, sizes)
+    return describe_environment(ctx, values)
+
+
 def describe_environment(ctx: Context, values: dict[str, t.Any]) -> dict[str, t.Any]:
     """Ask AWS who we are and what of the environment exists."""
     if values["mcp_sandbox"]:
@@ -187,6 +221,9 @@ def run(ctx: Context) -> dict[str, t.Any]:
         "run_id": f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
         "started_at": now.isoformat(timespec="milliseconds"),
         "sizes": sizes,
-        **(describe_local(ctx, values, sizes) if phase == "local" else describe_environment(ctx, values)),
+        **describe(ctx, values, sizes),
     }
+    if ctx.params.get("account_plan") and phase != "local":
+        deployment["account_plan"] = free_plan.look(ctx, values["mcp_sandbox"])
+        free_plan.check(deployment["account_plan"], values, sizes, deployment["stacks"])
     return {"changed": False, "deployment": deployment, "options": {**values, "mcp_aws_secret_key": None}}

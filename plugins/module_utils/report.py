@@ -27,6 +27,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.local_report
     local_part,
     page,
 )
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.report_money import MONEY, money_lines
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.report_place import (
     PLACE,
     address_lines,
@@ -106,7 +107,7 @@ def build(params: dict[str, t.Any]) -> dict[str, t.Any]:
     }
     report["stacks"] = stacks
     report.update(local_part(deployment))
-    report.update({key: deployment[key] for key in AS_THEY_ARE if key in deployment})
+    report.update({key: deployment[key] for key in (*AS_THEY_ARE, *MONEY) if key in deployment})
     if report.get("plan", {}).get("id"):
         command = f"ansible-playbook deploy.yml -i {params['inventory']} -e mcp_plan={report['plan']['id']}"
         report["plan"] = {**report["plan"], "command": command}
@@ -186,6 +187,7 @@ def summary(report: dict[str, t.Any], next_steps: list[str], path: Path, check_m
     lines += [f"kept:      {item['resource']} ({item['bills']})" for item in report.get("kept", [])]
     lines += [f"stand-in:  {item}" for item in report["not_available"]]
     lines += [f"next:      {step}" for step in next_steps]
+    lines += money_lines(report)
     return lines if check_mode else [*lines, f"report:    {path}"]
 
 

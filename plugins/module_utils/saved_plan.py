@@ -25,7 +25,14 @@ def plan_body(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
         **{name: deployment[name] for name in PLACE},
         "release": (deployment.get("release") or {}).get("id"),
         "layers": {layer: layer_body(stack) for layer, stack in deployment["stacks"].items() if "changes" in stack},
+        **({"monthly_usd": monthly(deployment["estimate"])} if "estimate" in deployment else {}),
     }
+
+
+def monthly(estimate: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what a plan's result costs, for the reader: prices may be others when it is executed."""
+    difference = estimate.get("difference") or {}
+    return {"estimate": estimate["totals"]["always_free"], "difference": difference.get("monthly")}
 
 
 def layer_body(stack: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -41,6 +41,15 @@ options:
     description: Ask only for what is needed to move traffic, and not who hears the alarms.
     type: bool
     default: false
+  account_plan:
+    description: Ask for the account's plan and credits too, and refuse what an account on AWS's free plan could not have. AWS
+      does not tell everybody (freetier:GetAccountPlanState); then it is unknown.
+    type: bool
+    default: false
+  offline:
+    description: Validate alone and ask nobody, neither AWS nor this machine; everything is described as not there yet.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -120,6 +129,11 @@ deployment:
       returned: success
       type: str
       sample: arn:aws:iam::123456789012:user/ci
+    account_plan:
+      description: The account's plan and what is left of its credits; type is unknown where AWS does not tell.
+      returned: with O(account_plan), but in the local phase
+      type: dict
+      sample: {"type": "FREE", "status": "ACTIVE", "credits": {"amount": "87.5", "unit": "USD"}, "expires": "2027-03-01"}
     state_bucket:
       description: The name of the environment's state bucket, whether it exists or not.
       returned: success

@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.conftest import new_environment
 from tests.support.playbook import PlaybookRun
 from tests.support.staging import Staging
+from tests.unit.plugins.estimate_world import price
 
 pytestmark = pytest.mark.e2e
 
@@ -202,6 +203,8 @@ def test_a_larger_database_is_planned_with_what_happens_to_the_data(staging: Sta
     assert "AWS::RDS::DBInstance  Database (keeps its data; restarts, some minutes without it)" in run.stdout
     assert "DBInstanceClass: db.t3.micro -> db.t3.small" in run.stdout
     assert "AWS::EC2::LaunchTemplate" not in run.stdout
+    more = 730 * (price("rds.postgres.db.t3.small") - price("rds.postgres.db.t3.micro"))
+    assert f"change:    +{more:.2f} USD a month" in run.stdout
 
 
 @pytest.mark.parametrize(
