@@ -43,7 +43,7 @@ ACTION_NOT_AVAILABLE = "budget action: not available on the emulator"
 SPEND_NOT_AVAILABLE = "what was spent and is expected: not available on the emulator"
 METRIC_NOT_AVAILABLE = "the metric behind the billing alarm: not available on the emulator"
 
-Found = dict[str, budget_limits.Found | None]
+Found = dict[str, t.Optional[budget_limits.Found]]  # noqa: UP045  # ansible-test's pylint takes no | here
 
 
 # What is wanted

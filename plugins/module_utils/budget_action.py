@@ -62,7 +62,7 @@ def given(action: Action | None) -> Action | None:
     if action is None:
         return None
     if not action.get("type"):
-        said = [name for name in ("role_arn", "policy", "roles", "groups", "users", "targets", "instances")]
+        said = ("role_arn", "policy", "roles", "groups", "users", "targets", "instances")
         if any(action.get(name) for name in said):
             raise McpError(
                 f"action has no type: allowed is one of {', '.join(TYPES)}; and {{}} removes the action. Nothing was "

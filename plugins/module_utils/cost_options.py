@@ -22,7 +22,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "end": {"type": "str"},
     "granularity": {"type": "str", "choices": ["daily", "monthly"], "default": "daily"},
     "group_by": {"type": "list", "elements": "str", "choices": GROUPS, "default": ["service"]},
-    "tag_key": {"type": "str", "default": "mcp:environment"},
+    "tag_key": {"type": "str", "default": "mcp:environment", "no_log": False},
     "tag_value": {"type": "str"},
     "services": {"type": "list", "elements": "str", "default": []},
     "accounts": {"type": "list", "elements": "str", "default": []},

@@ -66,13 +66,13 @@ class Accounts(Figures):
 
     def month(self, row: Row, path: Path) -> str:
         """Return the month of an account against its budget and its forecast."""
-        bar = charts.against_budget(row, f"account {row['account']}: month to date against budget and forecast")
+        chart = charts.against_budget(row, f"account {row['account']}: month to date against budget and forecast")
         items = self.month_items(row, path)
         if row["previous"]:
             amount, change = (self.figure(*path, "previous", key, form=form) for key, form in PREVIOUS.items())
             items.append(("Same days of the month before", f"{amount} ({change})"))
         why = f'<p class="note">{escape(row["why"])}</p>' if row["why"] else ""
-        return f"{bar}{items_list(items)}{why}"
+        return f"{chart}{items_list(items)}{why}"
 
     def forecast(self, row: Row, path: Path) -> str:
         """Return what the month may come to, with its range."""

@@ -12,7 +12,7 @@ from html import escape
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_review_text import usd
 
 Review = dict[str, t.Any]
-Path = tuple[str | int, ...]
+Path = tuple[t.Union[str, int], ...]  # noqa: UP007  # ansible-test's pylint takes no | here
 
 
 class Figures:

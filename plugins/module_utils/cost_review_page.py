@@ -33,7 +33,7 @@ class Page(Accounts):
         """Return the card of one environment."""
         row, path = self.review["environments"][place], ("environments", place)
         where = "this machine" if row["phase"] == "local" else row["region"] or "region unknown"
-        bar = charts.against_budget(row, f"{row['environment']}: month to date against budget")
+        chart = charts.against_budget(row, f"{row['environment']}: month to date against budget")
         items = self.month_items(row, path) if row["state"] != "free" else []
         items += [("Estimate from its templates", self.figure(*path, "estimate"))]
         items += [("The brief's claim", self.figure(*path, "claim", "stated"))] if row.get("claim") else []
@@ -41,7 +41,7 @@ class Page(Accounts):
         why = f'<p class="note">{escape(row["why"])}</p>' if row.get("why") else ""
         told = ", ".join(part for part in (row["phase"], where, "the emulated AWS" if row["sandbox"] else "") if part)
         head = f'<h3>{escape(row["environment"])}</h3><p class="note">{escape(told)}</p>'
-        return f'<div class="card">{head}{state}{bar}{items_list(items)}{why}</div>'
+        return f'<div class="card">{head}{state}{chart}{items_list(items)}{why}</div>'
 
     def environments(self) -> str:
         """Return the cards of all environments."""

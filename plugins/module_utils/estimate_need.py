@@ -49,7 +49,7 @@ class Free:
     why: str
 
 
-Said = t.Iterator[Need | Gap | Free]
+Said = t.Iterator[t.Union[Need, Gap, Free]]  # noqa: UP007  # ansible-test's pylint takes no | here
 Reader = t.Callable[[Resource, Usage], Said]
 
 

@@ -12,10 +12,10 @@ module: cost_estimate
 version_added: 0.1.0
 short_description: Estimate what an environment costs in a month
 description:
-  - Reads how much of what an environment has from its expanded templates, or from a list of lines, how much of it a month
-    uses from the allocation file, and what that costs from the price book. Every line can be computed again by hand.
-  - A resource is priced, or free with a reason, or listed in RV(estimate.unpriced) with what is not known of it. Nothing
-    that is unknown counts as 0.
+  - Reads how much of what an environment has from its expanded templates, or from a list of lines, how much of it a
+    month uses from the allocation file, and what that costs from the price book. Every line can be computed again by hand.
+  - A resource is priced, or free with a reason, or listed in RV(estimate.unpriced) with what is not known of it.
+    Nothing that is unknown counts as 0.
   - What an account always has free is taken off once, in the order of the lines.
   - AWS is not asked for prices. It is only asked for deployed templates that are about to change, with O(deployed), and
     for metrics, with O(usage_source=cloudwatch); both are free.
@@ -73,7 +73,8 @@ options:
     default: false
   deployed:
     description:
-      - What is deployed, by layer, with C(name), C(status), C(parameters) and C(planned) of each stack, to compare with.
+      - What is deployed, by layer, with C(name), C(status), C(parameters) and C(planned) of each stack, to compare
+        with.
       - Only the templates of stacks that are planned to change are asked for.
     type: dict
   account_plan:
@@ -237,8 +238,8 @@ estimate:
       elements: str
       sample: []
     difference:
-      description: By how much the bill would change against what is deployed. C(monthly) is null where that is not known,
-        and C(why) says why. Null without O(deployed).
+      description: By how much the bill would change against what is deployed. C(monthly) is null where that is not
+        known, and C(why) says why. Null without O(deployed).
       returned: success
       type: dict
       sample:
@@ -246,7 +247,8 @@ estimate:
         before: "52.70"
         after: "65.84"
         monthly: "+13.14"
-        lines: [{resource: data.Database, item: rds.postgres.db.t3.small, before: "0", after: "26.28", monthly: "+26.28"}]
+        lines:
+          - {resource: data.Database, item: rds.postgres.db.t3.small, before: "0", after: "26.28", monthly: "+26.28"}
         unpriced: []
 path:
   description: The file that was written.

@@ -42,8 +42,8 @@ options:
     type: bool
     default: false
   account_plan:
-    description: Ask for the account's plan and credits too, and refuse what an account on AWS's free plan could not have. AWS
-      does not tell everybody (freetier:GetAccountPlanState); then it is unknown.
+    description: Ask for the account's plan and credits too, and refuse what an account on AWS's free plan could not
+      have. AWS does not tell everybody (freetier:GetAccountPlanState); then it is unknown.
     type: bool
     default: false
   offline:
@@ -133,7 +133,8 @@ deployment:
       description: The account's plan and what is left of its credits; type is unknown where AWS does not tell.
       returned: with O(account_plan), but in the local phase
       type: dict
-      sample: {"type": "FREE", "status": "ACTIVE", "credits": {"amount": "87.5", "unit": "USD"}, "expires": "2027-03-01"}
+      sample:
+        {"type": "FREE", "status": "ACTIVE", "credits": {"amount": "87.5", "unit": "USD"}, "expires": "2027-03-01"}
     state_bucket:
       description: The name of the environment's state bucket, whether it exists or not.
       returned: success
