@@ -13,7 +13,8 @@ version_added: 0.1.0
 short_description: Estimate what an environment costs in a month
 description:
   - Reads how much of what an environment has from its expanded templates, or from a list of lines, how much of it a
-    month uses from the allocation file, and what that costs from the price book. Every line can be computed again by hand.
+    month uses from the allocation file, and what that costs from the price book. Every line can be computed again
+    by hand.
   - A resource is priced, or free with a reason, or listed in RV(estimate.unpriced) with what is not known of it.
     Nothing that is unknown counts as 0.
   - What an account always has free is taken off once, in the order of the lines.
