@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing as t
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import allocation_lines, estimate_usage
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import closest
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import closest, quantity_of
 
 PHASES = ("local", "staging", "production", "growth", "scale")
 # What a phase has beside its sizes.
@@ -31,11 +31,8 @@ def number(value: t.Any, where: str) -> Decimal:
 
     :raises McpError: it is none, or it is negative
     """
-    try:
-        found = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value))
-    except InvalidOperation:
-        found = Decimal("NaN")
-    if not found.is_finite() or found < 0:
+    found = quantity_of(value)
+    if found is None:
         raise McpError(f"{where} is {value!r}: allowed is a number of at least 0.")
     return found
 
@@ -80,7 +77,7 @@ class Phase:
 
         :raises McpError: nothing reads one of them, or it is no number of at least 0
         """
-        return dataclasses.replace(self, usage={**self.usage, **self._usage(overrides)})
+        return dataclasses.replace(self, usage=estimate_usage.check_parts({**self.usage, **self._usage(overrides)}))
 
     def _usage(self, given: Mapping) -> dict[str, Decimal]:
         if not self.raw_lines:

@@ -15,9 +15,20 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     budget_anomalies,
     budget_limits,
     budget_notifications,
-    budget_options,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_steps import Names, Step, diff, take
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_steps import (
+    ACCOUNT_NAME,
+    Step,
+    diff,
+    take,
+)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_wanted import (
+    KINDS,
+    check,
+    limit_of,
+    names_of,
+    wanted,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -36,79 +47,50 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "alert_email": {"type": "str"},
     "action": {"type": "dict", "options": budget_action.SPEC},
     "tags": {"type": "dict", "default": {}},
+    "only_budgets": {"type": "bool", "default": False},
     "sandbox": {"type": "bool", "default": False},
 }
-KINDS = {"monthly_usd": "environment", "account_usd": "account"}
 ACTION_NOT_AVAILABLE = "budget action: not available on the emulator"
 SPEND_NOT_AVAILABLE = "what was spent and is expected: not available on the emulator"
 METRIC_NOT_AVAILABLE = "the metric behind the billing alarm: not available on the emulator"
+SHARED = (
+    f"Budget, billing alarm and topic of the account ({ACCOUNT_NAME}) stay: all its environments share them. To remove "
+    "them too: -e mcp_budget_state=absent -e mcp_billing_alert_usd=0"
+)
+# Tags that say which environment something is of.
+OWN_TAGS = ("mcp:phase",)
 
 Found = dict[str, t.Optional[budget_limits.Found]]  # noqa: UP045  # ansible-test's pylint takes no | here
-
-
-# What is wanted
-
-
-def limit_of(params: dict[str, t.Any], name: str) -> Decimal | None:
-    """Return an amount of the options; None: nothing was said, so what is there stays.
-
-    :raises McpError: it is no amount
-    """
-    if params[name] in (None, ""):
-        return None
-    return budget_options.amount(name, params[name], f"{name}: '50'", "none at all")
-
-
-def check(params: dict[str, t.Any]) -> None:
-    """:raises McpError: an option is wrong, or nobody would be told"""
-    budget_options.check_emails("emails", params["emails"])
-    names = ("thresholds", "forecast_thresholds")
-    budget_options.check_thresholds(params[names[0]], params[names[1]], names)
-    for name in (*KINDS, "anomaly_usd"):
-        limit_of(params, name)
-    if params["state"] == "present" and not params["emails"] and not params["topic_arn"]:
-        raise McpError(
-            f"Nobody would be told: {params['environment']} is not deployed, so it has no topic of alerts, and "
-            "mcp_budget_emails names no address. Nothing was changed. Deploy it first, or name one: "
-            '-e \'{"mcp_budget_emails": ["oncall@example.org"]}\''
-        )
-
-
-def names_of(params: dict[str, t.Any]) -> dict[str, str]:
-    """Return the names of the two budgets by the option that sets their limit."""
-    names = Names(params["environment"])
-    return {"monthly_usd": names.budget, "account_usd": names.account_budget}
-
-
-def wanted(params: dict[str, t.Any], option: str, limit: Decimal) -> budget_limits.Wanted:
-    """Return a budget as it shall be."""
-    kind = KINDS[option]
-    filters = budget_limits.of_tag(params["tag"], params["environment"]) if kind == "environment" else {}
-    return budget_limits.Wanted(
-        kind=kind,
-        name=names_of(params)[option],
-        limit=limit,
-        filters=filters,
-        keys=budget_notifications.keys(params["thresholds"], params["forecast_thresholds"]),
-        addresses=budget_notifications.addresses(params["emails"], params["topic_arn"]),
-    )
 
 
 # What has to be done
 
 
 def budget_steps(ctx: Context, found: Found) -> list[Step]:
-    """Return the steps to the two budgets."""
-    params, client = ctx.params, ctx.client("budgets")
-    listed: list[Step] = []
-    for option, name in names_of(params).items():
-        limit = limit_of(params, option)
-        if params["state"] == "absent" or limit == 0:
-            listed += budget_limits.removal(client, params["account"], name, found[option])
-        elif limit is not None:
-            budget = wanted(params, option, limit)
-            listed += budget_limits.steps(client, params["account"], budget, found[option], params["tags"])
-    return listed
+    """Return the steps to the environment's budget."""
+    params, client, there = ctx.params, ctx.client("budgets"), found["monthly_usd"]
+    limit = limit_of(params, "monthly_usd")
+    if params["state"] == "absent" or limit == 0:
+        return budget_limits.removal(client, params["account"], names_of(params)["monthly_usd"], there)
+    if limit is None:
+        return []
+    budget = wanted(params, "monthly_usd", limit)
+    return budget_limits.steps(client, params["account"], budget, there, params["tags"])
+
+
+def account_steps(ctx: Context, found: Found) -> list[Step]:
+    """Return the steps to what watches the whole account; no environment takes it along when it goes."""
+    params, client, there = ctx.params, ctx.client("budgets"), found["account_usd"]
+    limit = limit_of(params, "account_usd")
+    if limit is None or (limit and params["state"] == "absent"):
+        return []
+    if not limit:
+        return budget_limits.removal(client, params["account"], ACCOUNT_NAME, there) + budget_alarm.removal(ctx)
+    tags = {key: value for key, value in params["tags"].items() if key not in (params["tag"], *OWN_TAGS)}
+    topic = budget_alarm.topic(ctx, tags)
+    budget = wanted(params, "account_usd", limit)
+    budgets = budget_limits.steps(client, params["account"], budget, there, tags)
+    return topic + budgets + budget_alarm.steps(ctx, limit)
 
 
 def action_steps(ctx: Context, action: budget_action.Action | None, found: Found) -> list[Step]:
@@ -145,9 +127,8 @@ def plan(ctx: Context, found: Found) -> list[Step]:
     budgets, actions = budget_steps(ctx, found), action_steps(ctx, action, found)
     removing = gone or limit_of(params, "monthly_usd") == 0
     steps = actions + budgets if removing else budgets + actions
-    account, anomaly = limit_of(params, "account_usd"), limit_of(params, "anomaly_usd")
-    if gone or account is not None:
-        steps += budget_alarm.steps(ctx, account or Decimal(0), gone)
+    steps += account_steps(ctx, found)
+    anomaly = limit_of(params, "anomaly_usd")
     if not params["sandbox"] and (gone or anomaly is not None):
         steps += budget_anomalies.steps(ctx, anomaly or Decimal(0), gone)
     return steps
@@ -165,10 +146,12 @@ def read_budgets(ctx: Context) -> Found:
 def described(ctx: Context, found: Found) -> dict[str, t.Any]:
     """Return what is there."""
     params = ctx.params
-    names = Names(params["environment"])
     budgets = [budget_limits.describe(KINDS[option], budget) for option, budget in found.items() if budget]
+    if params["only_budgets"]:
+        not_available = [SPEND_NOT_AVAILABLE] if params["sandbox"] else []
+        return {"budgets": budgets, "alarm": None, "anomalies": None, "not_available": not_available}
     if found["monthly_usd"] and not params["sandbox"]:
-        actions = budget_action.read(ctx.client("budgets"), params["account"], names.budget)
+        actions = budget_action.read(ctx.client("budgets"), params["account"], budgets[0]["name"])
         budgets[0]["actions"] = budget_action.describe(actions)
     missing = [ACTION_NOT_AVAILABLE, SPEND_NOT_AVAILABLE, METRIC_NOT_AVAILABLE, budget_anomalies.NOT_AVAILABLE]
     return {
@@ -189,6 +172,12 @@ def run(ctx: Context) -> dict[str, t.Any]:
     result = described(ctx, read_budgets(ctx) if steps and not ctx.check_mode else found)
     if result["alarm"] and params["state"] == "present" and not params["sandbox"]:
         budget_alarm.warn_of_silence(ctx)
+    if (
+        params["state"] == "absent"
+        and (result["alarm"] or found["account_usd"])
+        and limit_of(params, "account_usd") != 0
+    ):
+        ctx.warn(SHARED)
     result |= {"changed": bool(steps), "differences": [step.row() for step in steps]}
     if ctx.diff_mode and steps:
         result["diff"] = diff(steps)

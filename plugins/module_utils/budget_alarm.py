@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The billing alarm: AWS/Billing EstimatedCharges, which exists in us-east-1 alone, and a topic there that tells it."""
+"""The billing alarm: AWS/Billing EstimatedCharges, which exists in us-east-1 alone, and the account's topic there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import json
 import typing as t
 from decimal import Decimal
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_steps import BILLING_REGION, Names, Step
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_steps import (
+    ACCOUNT_NAME,
+    BILLING_REGION,
+    Step,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS, Context, error_code
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import plain
 
@@ -26,14 +30,9 @@ NO_METRIC = (
     "Management, Billing preferences, Alert preferences, Receive CloudWatch billing alerts. Charges show hours later."
 )
 NOBODY = (
-    "Nobody hears the billing alarm: its topic in us-east-1 has no subscriber. Name somebody: "
+    "Nobody hears the account's budget and billing alarm: their topic in us-east-1 has no subscriber. Name somebody: "
     '-e \'{"mcp_budget_emails": ["oncall@example.org"]}\''
 )
-
-
-def in_billing_region(topic: str | None) -> bool:
-    """Say whether an alarm in us-east-1 can tell a topic."""
-    return bool(topic) and str(topic).split(":")[3] == BILLING_REGION
 
 
 # The alarm
@@ -96,26 +95,29 @@ def warn_of_silence(ctx: Context) -> None:
 
 
 def describe(ctx: Context) -> dict[str, t.Any] | None:
-    """Return this environment's alarm as a result shows it."""
-    found = read(ctx.client("cloudwatch", BILLING_REGION), Names(ctx.params["environment"]).alarm)
+    """Return the account's alarm as a result shows it."""
+    found = read(ctx.client("cloudwatch", BILLING_REGION), ACCOUNT_NAME)
     return shown(found) if found else None
 
 
-# The topic, where that of the alerts is in another region
+# The topic: that of an environment goes with it, and lets alarms of that environment alone publish
 
 
-def topic_arn(partition: str, account: str, names: Names) -> str:
+def topic_arn(params: dict[str, t.Any]) -> str:
     """Return the ARN that the topic has or will have."""
-    return f"arn:{partition}:sns:{BILLING_REGION}:{account}:{names.topic}"
+    return f"arn:{params['partition']}:sns:{BILLING_REGION}:{params['account']}:{ACCOUNT_NAME}"
 
 
 def policy(arn: str, account: str) -> str:
-    """Return who may publish: the alarms of this account, by TLS."""
+    """Return who may publish: alarms and budgets of this account, by TLS."""
     statement = {"Action": "sns:Publish", "Resource": arn}
+    ours = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}}
     alarms = {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, **statement}
+    budgets = {"Effect": "Allow", "Principal": {"Service": "budgets.amazonaws.com"}, **statement}
     anyone = {"Effect": "Deny", "Principal": "*", **statement}
     statements = [
-        {"Sid": "AlarmsOfThisAccount", **alarms, "Condition": {"StringEquals": {"aws:SourceAccount": account}}},
+        {"Sid": "AlarmsOfThisAccount", **alarms, **ours},
+        {"Sid": "BudgetsOfThisAccount", **budgets, **ours},
         {"Sid": "OnlyTls", **anyone, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
     ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
@@ -162,26 +164,25 @@ def topic_removal(client: t.Any, arn: str, found: list[str] | None) -> list[Step
 # Both
 
 
-def steps(ctx: Context, limit: Decimal, gone: bool) -> list[Step]:
-    """Return the steps to the alarm and, where the alerts topic is elsewhere, to its own topic.
-
-    :param limit: 0 for no alarm
-    :param gone: whether all shall be removed
-    """
-    params = ctx.params
-    names = Names(params["environment"])
-    cloudwatch, sns = ctx.client("cloudwatch", BILLING_REGION), ctx.client("sns", BILLING_REGION)
-    found = read(cloudwatch, names.alarm)
-    own = topic_arn(params["partition"], params["account"], names)
-    told = subscribed(sns, own)
-    elsewhere = not in_billing_region(params["topic_arn"])
-    if gone or not limit:
-        return alarm_removal(cloudwatch, found) + topic_removal(sns, own, told)
+def topic(ctx: Context, tags: dict[str, str]) -> list[Step]:
+    """Return the steps to the topic; each environment adds whom it tells, and removes nobody."""
+    params, sns = ctx.params, ctx.client("sns", BILLING_REGION)
+    arn = topic_arn(params)
+    told = subscribed(sns, arn)
     emails = sorted({*params["emails"], *([params["alert_email"]] if params["alert_email"] else [])})
-    topic = own if elsewhere else params["topic_arn"]
-    listed = topic_steps(sns, own, emails, told, params["tags"]) if elsewhere else topic_removal(sns, own, told)
-    if elsewhere and not emails and not told:
+    if not emails and not told:
         ctx.warn(NOBODY)
-    # A topic that goes, goes after the alarm that told it.
-    alarm = alarm_steps(cloudwatch, definition(names.alarm, limit, topic), found)
-    return listed + alarm if elsewhere else alarm + listed
+    return topic_steps(sns, arn, emails, told, tags)
+
+
+def steps(ctx: Context, limit: Decimal) -> list[Step]:
+    """Return the step to the alarm, which needs its topic."""
+    client = ctx.client("cloudwatch", BILLING_REGION)
+    return alarm_steps(client, definition(ACCOUNT_NAME, limit, topic_arn(ctx.params)), read(client, ACCOUNT_NAME))
+
+
+def removal(ctx: Context) -> list[Step]:
+    """Return the steps that remove the alarm, and then its topic."""
+    cloudwatch, sns = ctx.client("cloudwatch", BILLING_REGION), ctx.client("sns", BILLING_REGION)
+    arn = topic_arn(ctx.params)
+    return alarm_removal(cloudwatch, read(cloudwatch, ACCOUNT_NAME)) + topic_removal(sns, arn, subscribed(sns, arn))

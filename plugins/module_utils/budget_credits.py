@@ -10,7 +10,6 @@ import datetime
 import typing as t
 from decimal import Decimal
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import free_tier
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import DAYS_A_MONTH, cents
 
@@ -44,18 +43,4 @@ def check_runway(plan: Plan, monthly: Decimal | None, today: datetime.date, comm
         f"environment alone costs {cents(monthly)} USD a month and uses them up about {ends}; AWS then closes the "
         "account, unless it was upgraded to the paid plan. Nothing was changed. If that is what you want: "
         f"{command} -e mcp_use_credits=true"
-    )
-
-
-def check_types(plan: Plan, kinds: t.Iterable[str], command: str) -> None:
-    """:raises McpError: something of the templates would end the credits at once
-
-    :param kinds: CloudFormation types
-    """
-    ending = free_tier.ends_credits(kinds)
-    if not ending or (plan.get("type") == "PAID" and not plan.get("credits")):
-        return
-    raise McpError(
-        f"The templates have {', '.join(ending)}, which ends an account's free plan and credits at once. Nothing was "
-        f"changed. If that is what you want: {command} -e mcp_use_credits=true"
     )

@@ -14,10 +14,11 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     budget_credits,
     budget_guard,
     budget_options,
+    free_plan,
     gate,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_guard import Figure
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_spent import number, spent
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.budget_spent import number, spent, unknown
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -36,6 +37,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "sandbox": {"type": "bool", "default": False},
     "command": {"type": "str", "default": "deploy"},
 }
+ASKING = ("deploy", "plan")
+NOT_ASKED = "not asked for, because this deploy adds nothing and mcp_budget_policy is warn"
 
 
 def estimated(estimate: dict[str, t.Any]) -> Figure:
@@ -49,9 +52,19 @@ def estimated(estimate: dict[str, t.Any]) -> Figure:
     return Figure("estimate", value, why, unpriced > 0)
 
 
+def added(estimate: dict[str, t.Any]) -> Decimal | None:
+    """Return what the deploy adds to a month, None where nobody knows: something without a price may add anything."""
+    difference = estimate.get("difference") or {}
+    value = number(difference.get("monthly"))
+    new = [item for item in difference.get("unpriced") or [] if item in (estimate.get("unpriced") or [])]
+    return None if new and value is not None and value <= 0 else value
+
+
 def figures(ctx: Context, difference: Decimal | None, today: datetime.date) -> list[Figure]:
     """Return all that is held against the budget."""
-    to_date, forecast = spent(ctx)
+    params = ctx.params
+    needless = params["deployed"] and difference == 0 and params["policy"] == "warn" and not params["sandbox"]
+    to_date, forecast = unknown(NOT_ASKED) if needless else spent(ctx)
     if forecast.value is not None:
         value, how = budget_guard.with_deploy(forecast.value, difference, today)
         forecast = Figure("forecast", value, f"{forecast.why}: {how}")
@@ -59,14 +72,16 @@ def figures(ctx: Context, difference: Decimal | None, today: datetime.date) -> l
 
 
 def check_credits(
-    params: dict[str, t.Any], monthly: Decimal | None, difference: Decimal | None, today: datetime.date, command: str
+    ctx: Context, monthly: Decimal | None, difference: Decimal | None, today: datetime.date, command: str
 ) -> None:
-    """:raises McpError: the deploy would end the credits of the account"""
-    rows = [*(params["estimate"].get("free") or []), *(params["estimate"].get("unpriced") or [])]
-    budget_credits.check_types(params["account_plan"], [row["type"] for row in rows if "type" in row], command)
-    # What runs already and adds nothing was decided on before.
-    if not params["deployed"] or difference is None or difference > 0:
-        budget_credits.check_runway(params["account_plan"], monthly, today, command)
+    """:raises McpError: the deploy would use up the credits of the account"""
+    # What runs already, and is not known to add anything, was decided on before.
+    if not ctx.params["deployed"] or (difference is not None and difference > 0):
+        plan = ctx.params["account_plan"]
+        # Preflight asks only before something is created, and nobody where time matters.
+        if not plan and ctx.params["command"] in ASKING:
+            plan = free_plan.look(ctx, ctx.params["sandbox"])
+        budget_credits.check_runway(plan, monthly, today, command)
 
 
 def run(ctx: Context) -> dict[str, t.Any]:
@@ -79,10 +94,10 @@ def run(ctx: Context) -> dict[str, t.Any]:
     command = f"ansible-playbook {gate.typed(params['command'])} -i <inventory>"
     cap = budget_options.amount("cap_usd", params["cap_usd"], "cap_usd: '60'") if params["cap_usd"] else None
     estimate = params["estimate"]
-    difference = number((estimate.get("difference") or {}).get("monthly"))
+    difference = added(estimate)
     known = figures(ctx, difference, today)
     if not params["use_credits"]:
-        check_credits(params, known[0].value, difference, today, command)
+        check_credits(ctx, known[0].value, difference, today, command)
     reason = params["override_reason"]
     guard = budget_guard.judge(params["environment"], cap, known, params["policy"], reason, difference)
     if guard["decision"] == "stopped":

@@ -56,23 +56,28 @@ def with_deploy(forecast: Decimal, difference: Decimal | None, today: datetime.d
 
 
 def verdict(cap: Decimal | None, figures: list[Figure]) -> str:
-    """Hold the figures that are known against the budget; without any the answer is unknown, not within."""
+    """Hold the figures that are known against the budget.
+
+    Without any, or where something without a price comes on top of one, the answer is unknown, not within.
+    """
     if cap is None:
         return "off"
-    known = [figure.value for figure in figures if figure.value is not None]
-    if not known:
-        return "unknown"
-    return "over" if any(value > cap for value in known) else "within"
+    known = [figure for figure in figures if figure.value is not None]
+    if any(figure.value > cap for figure in known if figure.value is not None):
+        return "over"
+    return "within" if known and not any(figure.least for figure in known) else "unknown"
 
 
-def decision(found: str, policy: str, reason: str | None, difference: Decimal | None) -> str:
+def decision(found: str, policy: str, reason: str | None, difference: Decimal | None, known: bool) -> str:
     """Return what follows: ``go``, ``warned``, ``overridden`` or ``stopped``.
 
-    :param difference: what the deploy adds to a month; one that makes it cheaper is the way back into the budget
+    :param difference: what the deploy adds to a month; one that adds nothing is no reason to stop, and one that makes
+        it cheaper the way back into the budget
+    :param known: whether any figure is known; what comes on top of a known one stops nothing
     """
     if found in ("off", "within"):
         return "go"
-    if policy == "warn" or (difference is not None and difference < 0):
+    if policy == "warn" or (difference is not None and difference <= 0) or (found == "unknown" and known):
         return "warned"
     return "overridden" if reason else "stopped"
 
@@ -93,7 +98,9 @@ def sentence(guard: Guard, figures: list[Figure]) -> str:
     if guard["cap"] is None:
         return f"no budget is set for {guard['environment']}: {listing(figures)} USD a month"
     cap = dollars(Decimal(guard["cap"]))
-    how = {"within": "within", "over": "OVER", "unknown": "nothing is known to hold against"}[guard["verdict"]]
+    known = any(figure.value is not None for figure in figures)
+    unknown = "not known to be within" if known else "nothing is known to hold against"
+    how = {"within": "within", "over": "OVER", "unknown": unknown}[guard["verdict"]]
     return f"{how} the budget of {guard['environment']}, {cap} USD a month: {listing(figures)}"
 
 
@@ -107,11 +114,12 @@ def judge(
 ) -> Guard:
     """Return the whole judgement."""
     found = verdict(cap, figures)
+    known = any(figure.value is not None for figure in figures)
     guard: Guard = {
         "environment": environment,
         "verdict": found,
         "policy": policy,
-        "decision": decision(found, policy, reason, difference),
+        "decision": decision(found, policy, reason, difference, known),
         "cap": None if cap is None else plain(cap),
         "figures": [
             {

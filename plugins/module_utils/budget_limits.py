@@ -112,13 +112,20 @@ def creation(client: t.Any, account: str, wanted: Wanted, tags: dict[str, str]) 
         {"Notification": budget_notifications.notification(key), "Subscribers": told} for key in wanted.keys
     ]
     budget = definition(wanted, {})
-    act = functools.partial(
-        client.create_budget,
-        AccountId=account,
-        Budget=budget,
-        NotificationsWithSubscribers=notifications,
-        ResourceTags=[{"Key": key, "Value": value} for key, value in tags.items()],
-    )
+
+    def act() -> None:
+        try:
+            client.create_budget(
+                AccountId=account,
+                Budget=budget,
+                NotificationsWithSubscribers=notifications,
+                ResourceTags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            )
+        except AWS_ERRORS as error:
+            # That of the account may have been made by another environment meanwhile.
+            if wanted.kind != "account" or error_code(error) != "DuplicateRecordException":
+                raise
+
     names = budget_notifications.shown(wanted.addresses)
     after = {**terms(budget), "told": {budget_notifications.text(key): names for key in wanted.keys}}
     return Step("budget created", wanted.name, None, after, act)

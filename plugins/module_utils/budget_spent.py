@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an environment has cost this month, and what AWS expects of the whole month.
 
-AWS Budgets is asked, which costs nothing. Only where that has no answer Cost Explorer is asked, at most once a day.
+AWS Budgets is asked, which costs nothing. Cost Explorer is asked only where that has no answer and the policy is to
+block, at most once a day, and never by a look in check mode.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 # Of figures that a deploy can go on without.
 SHORT_WAIT = {"connect_timeout": 2, "read_timeout": 15, "retries": {"mode": "standard", "total_max_attempts": 2}}
 NOT_AVAILABLE = "not available on the emulator"
+NOT_PAID = "Cost Explorer is paid for, and asked only by a deploy or a plan with mcp_budget_policy=block"
 
 Spent = tuple[Figure, Figure]
 
@@ -118,4 +120,8 @@ def spent(ctx: Context) -> Spent:
     budget, why = budget_of(ctx)
     if budget:
         return of_budget(budget)
-    return of_cost_explorer(ctx, why) if params["max_api_calls"] else unknown(why)
+    if not params["max_api_calls"]:
+        return unknown(why)
+    if params["policy"] != "block" or ctx.check_mode:
+        return unknown(f"{why}; {NOT_PAID}")
+    return of_cost_explorer(ctx, why)

@@ -18,6 +18,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 )
 
 BILLING_REGION = "us-east-1"
+# Budget, alarm and topic of the whole account, which its environments share. An underscore is in no environment's name.
+ACCOUNT_NAME = "mcp-account_costs"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Names:
-    """What things of one environment are called; a dot is in no environment's name, so none is another's."""
+    """What things of one environment are called."""
 
     environment: str
 
@@ -49,21 +51,6 @@ class Names:
     def budget(self) -> str:
         """The environment's own budget."""
         return f"mcp-{self.environment}"
-
-    @property
-    def account_budget(self) -> str:
-        """The budget of the whole account, with this environment's subscribers."""
-        return f"mcp-{self.environment}.account"
-
-    @property
-    def alarm(self) -> str:
-        """The billing alarm; the policy of the alerts topic lets alarms of this prefix publish."""
-        return f"mcp-{self.environment}-billing"
-
-    @property
-    def topic(self) -> str:
-        """The topic of the billing alarm where the alerts topic is in another region."""
-        return f"mcp-{self.environment}-billing"
 
     @property
     def anomalies(self) -> str:

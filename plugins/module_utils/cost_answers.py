@@ -100,7 +100,8 @@ def ask_costs(explorer: CostExplorer, keys: Keys, tag_key: str, request: dict[st
     if not steps:
         raise CostsUnknown("Cost Explorer answered without a single day. Try again tomorrow.", error_code="NoData")
     if len(units) > 1:
-        raise CostsUnknown(f"Cost Explorer answered in several currencies ({', '.join(sorted(units))}).")
+        why = f"Cost Explorer answered in several currencies ({', '.join(sorted(units))})."
+        raise CostsUnknown(why, error_code="SeveralCurrencies")
     return {
         "currency": next(iter(units), "USD"),
         "names": names,

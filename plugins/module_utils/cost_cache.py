@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context, McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_requests import CostsUnknown
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.folder_objects import Folder
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.s3_objects import Bucket, BucketMissing, to_json
 
 PREFIX = "cost-cache/"
 FORMAT = 1
+# What AWS answers all day; a refusal may be over in a minute.
+ALL_DAY = ("NoData", "SeveralCurrencies", "DataUnavailableException")
 
 
 def place_of(ctx: Context) -> Bucket | Folder | None:
@@ -37,6 +40,7 @@ class DayCache:
 
     :param endpoint: who answered, where that is not AWS
     :param refresh: write only, so that AWS is asked again
+    :param left: tells how many requests may still be made
     :param used: addresses of the answers that were read or written
     """
 
@@ -45,6 +49,7 @@ class DayCache:
     place: Bucket | Folder | None
     endpoint: str = ""
     refresh: bool = False
+    left: t.Callable[[], int] = lambda: 0
 
     def __post_init__(self) -> None:
         self.used: list[str] = []
@@ -75,11 +80,11 @@ class DayCache:
             return None
         return kept if isinstance(kept, dict) and {"answer", "fetched_at"} <= kept.keys() else None
 
-    def keep(self, request: dict[str, t.Any], answer: t.Any) -> str:
-        """Keep an answer; return the moment that it has."""
+    def keep(self, request: dict[str, t.Any], answer: t.Any, **more: t.Any) -> str:
+        """Keep an answer; return the moment that it has. A look in check mode writes nothing."""
         fetched_at, key = datetime.now(UTC).isoformat(timespec="seconds"), self.key(request)
-        if self.place is not None:
-            kept = {"request": request, "fetched_at": fetched_at, "answer": answer}
+        if self.place is not None and not self.ctx.check_mode:
+            kept = {"request": request, "fetched_at": fetched_at, "answer": answer, **more}
             try:
                 self.place.write(key, to_json(kept))
                 self.used.append(self.place.url(key))
@@ -88,11 +93,46 @@ class DayCache:
         return fetched_at
 
     def answer(self, request: dict[str, t.Any], ask: t.Callable[[], t.Any]) -> tuple[t.Any, str]:
-        """Return the answer to a request, of today's cache or of AWS, and when AWS gave it."""
-        key = self.key(request)
+        """Return the answer to a request, of today's cache or of AWS, and when AWS gave it.
+
+        :raises McpError: AWS cannot tell, or needs more requests than are left; today's cache keeps that too
+        """
+        key, left = self.key(request), self.left()
         kept = self.read(key)
-        if kept is not None and self.place is not None:
+        failed_before(kept, left)
+        if kept is not None and self.place is not None and "failure" not in kept:
             self.used.append(self.place.url(key))
             return kept["answer"], kept["fetched_at"]
-        answer = ask()
+        try:
+            answer = ask()
+        except McpError as error:
+            # A fresh look that fails must not replace a good answer.
+            if (failure := lasting(error, left)) and not self.refresh:
+                self.keep(request, None, failure=failure)
+            raise
         return answer, self.keep(request, answer)
+
+
+def lasting(error: McpError, left: int) -> dict[str, t.Any] | None:
+    """Return a failure as it is kept, None where the next question may get an answer.
+
+    :param left: how many requests there were for it
+    """
+    limited = bool(error.details.get("limit_reached"))
+    if not (limited and left) and error.details.get("error_code") not in ALL_DAY:
+        return None
+    return {"why": error.message, "details": error.details, "left": left if limited else None}
+
+
+def failed_before(kept: dict[str, t.Any] | None, left: int) -> None:
+    """:raises McpError: the question failed today, and would fail again
+
+    :param left: how many requests there are for it now
+    """
+    failure = (kept or {}).get("failure")
+    if not kept or not isinstance(failure, dict) or not {"why", "details", "left"} <= failure.keys():
+        return
+    if failure["left"] is not None and left > failure["left"]:
+        return
+    why = f"{failure['why']} (kept since {kept['fetched_at']}; to ask again today: refresh)"
+    raise (McpError if failure["left"] is not None else CostsUnknown)(why, **failure["details"])

@@ -40,7 +40,6 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_service
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import plain
 
 NOT_AVAILABLE = "not available on the emulator"
-NO_MONITOR = "The account has no anomaly monitor, so AWS looks for none. Make one with: playbooks/budget.yml"
 
 Row = dict[str, t.Any]
 
@@ -53,7 +52,9 @@ class Inquiry:
         self.question = question_of(ctx.params)
         self.explorer = CostExplorer(ctx, ctx.params["max_api_calls"])
         endpoint = ctx.params["cost_explorer_endpoint_url"] or ""
-        self.cache = DayCache(ctx, self.question.now, place_of(ctx), endpoint, ctx.params["refresh"])
+        self.cache = DayCache(
+            ctx, self.question.now, place_of(ctx), endpoint, ctx.params["refresh"], lambda: self.explorer.left
+        )
         self.unknown: list[Row] = []
 
     def miss(self, what: str, why: str | None) -> None:

@@ -33,6 +33,8 @@ ENABLE = (
     "Open Cost Explorer once in the console (Billing and Cost Management), in an organization as its management "
     "account; the first data come within a day"
 )
+# Of errors without an answer: AWS may have taken each attempt, and charge for it.
+UNANSWERED = ("ReadTimeoutError", "ConnectionClosedError", "HTTPClientError", "ResponseStreamingError")
 # The operations that page, with the names of their tokens.
 TOKENS = {"list_cost_allocation_tags": "NextToken"}
 
@@ -74,13 +76,31 @@ def attempts(metadata: dict[str, t.Any]) -> int:
     return 1 + int(metadata.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
+def lost_attempts(error: Exception, most: int) -> int:
+    """Return how often a request that failed may have gone out.
+
+    :param most: how often it was allowed to
+    """
+    if getattr(error, "response", None) is None and type(error).__name__ in UNANSWERED:
+        return most
+    return attempts(getattr(error, "response", None) or {})
+
+
+def patience(given: dict[str, t.Any] | None, most: int) -> dict[str, t.Any]:
+    """Return what botocore is told: the task's own settings, but never more attempts than are left."""
+    settings = {**(given or PATIENCE)}
+    retries = {"mode": "standard", **(settings.get("retries") or {})}
+    # botocore's older word counts repetitions.
+    theirs = retries.get("total_max_attempts", retries.pop("max_attempts", most - 1) + 1)
+    return {**settings, "retries": {**retries, "total_max_attempts": min(int(theirs), most)}}
+
+
 def make_client(ctx: Context, most: int) -> t.Any:
     """Return a client of Cost Explorer, wherever the task's options say that it is.
 
     :param most: how often it may send a request
     """
-    retries = {"mode": "standard", "total_max_attempts": most}
-    settings: dict[str, t.Any] = {"aws_config": ctx.params.get("aws_config") or {**PATIENCE, "retries": retries}}
+    settings: dict[str, t.Any] = {"aws_config": patience(ctx.params.get("aws_config"), most)}
     if ctx.params.get("cost_explorer_endpoint_url"):
         settings["endpoint_url"] = ctx.params["cost_explorer_endpoint_url"]
     saved = {name: ctx.params.get(name) for name in settings}
@@ -109,9 +129,13 @@ class CostExplorer:
         """Return what the requests cost at most."""
         return self.calls * REQUEST_USD
 
-    def client(self) -> t.Any:
+    @property
+    def left(self) -> int:
+        """Return how many requests may still be made."""
+        return max(self.limit - self.calls, 0)
+
+    def client(self, most: int) -> t.Any:
         """Return a client that does not go over the limit by repeating either."""
-        most = min(MOST_ATTEMPTS, self.limit - self.calls)
         if most not in self._clients:
             self._clients[most] = make_client(self.ctx, most)
         return self._clients[most]
@@ -122,16 +146,17 @@ class CostExplorer:
         :raises CostsUnknown: AWS cannot tell
         :raises McpError: the limit is reached, or the request is wrong
         """
-        if self.calls >= self.limit:
+        most = min(MOST_ATTEMPTS, self.left)
+        if not most:
             raise McpError(
                 f"max_api_calls is {self.limit}, and the report needs a further request to Cost Explorer ({operation}; "
                 f"USD {REQUEST_USD} each, {self.calls} made). Allow it, for example: max_api_calls: {self.limit + 5}",
                 limit_reached=True,
             )
         try:
-            answer: dict[str, t.Any] = getattr(self.client(), operation)(**request)
+            answer: dict[str, t.Any] = getattr(self.client(most), operation)(**request)
         except AWS_ERRORS as error:
-            self.calls += attempts(getattr(error, "response", None) or {})
+            self.calls += lost_attempts(error, most)
             raise explain(error, operation) from error
         self.calls += attempts(answer)
         return answer

@@ -66,9 +66,10 @@ def by_phase(parts: list[Row], lists: dict[str, Row]) -> dict[str, Row]:
     return {phase: found[phase] for phase in allocation.PHASES if phase in found}
 
 
-def promised(ctx: Context, file: allocation.Allocation, estimates: dict[str, Row], today: datetime.date) -> list[Row]:
+def promised(
+    file: allocation.Allocation, estimates: dict[str, Row], book: price_book.PriceBook, today: datetime.date
+) -> list[Row]:
     """Return the brief's claims beside what is true."""
-    book = price_book.load(ctx.params["price_book"])
     where = {"region": price_book.BASE, "today": today}
     found = cost_review_claims.of_phases(estimates)
     for name, told in file.claims.items():
@@ -86,7 +87,8 @@ def run(ctx: Context) -> dict[str, t.Any]:
     lists = from_lists(ctx, file)
     for part in parts:
         part["estimate"] = part["estimate"] or lists.get(part["phase"])
-    review = build(parts, promised(ctx, file, by_phase(parts, lists), now.date()), now)
+    book = price_book.load(ctx.params["price_book"])
+    review = build(parts, promised(file, by_phase(parts, lists), book, now.date()), now, book)
     path = Path(ctx.params["directory"]) / f"{ctx.params['name']}.json"
     if not ctx.check_mode:
         try:

@@ -71,6 +71,11 @@ class Accounts(Figures):
         if row["previous"]:
             amount, change = (self.figure(*path, "previous", key, form=form) for key, form in PREVIOUS.items())
             items.append(("Same days of the month before", f"{amount} ({change})"))
+        if row["estimate"]:
+            items += [
+                ("Estimate of its environments together", self.figure(*path, "estimate", "together")),
+                ("Free amounts that their own estimates count twice", self.figure(*path, "estimate", "overlap")),
+            ]
         why = f'<p class="note">{escape(row["why"])}</p>' if row["why"] else ""
         return f"{chart}{items_list(items)}{why}"
 

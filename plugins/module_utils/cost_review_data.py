@@ -22,6 +22,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_review_
     state_of,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_review_text import number, text_of
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_review_together import of_account
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.price_book import PriceBook
 
 
 def environment_row(part: Part) -> Row:
@@ -85,17 +87,29 @@ def together(gaps: list[Row]) -> list[Row]:
     return [gap(where, ", ".join(what), why) for (where, why), what in found.items()]
 
 
-def build(parts: list[Part], claims: list[Row], now: datetime.datetime) -> Row:
-    """Make the review of all environments."""
+def build(parts: list[Part], claims: list[Row], now: datetime.datetime, book: PriceBook | None = None) -> Row:
+    """Make the review of all environments.
+
+    :param book: where it is given, estimates of one account are priced again together
+    """
     environments = [environment_row(part) for part in parts]
     by_account: dict[str, list[Part]] = {}
     for part in parts:
         if part.get("account"):
             by_account.setdefault(str(part["account"]), []).append(part)
-    accounts = [account_row(name, of) for name, of in by_account.items()]
+    accounts = [
+        {**account_row(name, of), "estimate": of_account(of, book, now.date()) if book else None}
+        for name, of in by_account.items()
+    ]
     gaps = [item for part, row in zip(parts, environments, strict=True) for item in environment_gaps(part, row)]
     gaps = together(
-        gaps + [gap(f"account {row['account']}", item["what"], item["why"]) for row in accounts for item in row["gaps"]]
+        gaps
+        + [gap(f"account {row['account']}", item["what"], item["why"]) for row in accounts for item in row["gaps"]]
+        + [
+            gap(f"account {row['account']}", "estimate together", row["estimate"]["why"])
+            for row in accounts
+            if row["estimate"] and row["estimate"]["why"]
+        ]
     )
     return {
         "as_of": now.isoformat(timespec="seconds"),

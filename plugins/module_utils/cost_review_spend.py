@@ -50,6 +50,7 @@ def account_row(account: str, parts: list[Part]) -> Row:
     month, chart, week = (answered(costs.get(preset)) for preset in PARTS)
     services = [{"service": item["name"], "amount": item["amount"]} for item in chart.get("groups", [])]
     tier = asked_for(speaker.get("free_tier")) or {}
+    tier_known = bool(tier.get("available") or (tier.get("plan") or {}).get("type") in ("FREE", "PAID"))
     # A billing alert of 0 is none.
     budget = number(from_budgets(speaker, "account", "limit")) or number(speaker.get("account_budget_usd")) or None
     spent, forecast = number(month.get("total")), expected(month)
@@ -77,7 +78,7 @@ def account_row(account: str, parts: list[Part]) -> Row:
         "services": services,
         "bands": bands(services),
         "movers": movers(week),
-        "free_tier": {key: tier.get(key) for key in ("plan", "offers")} if tier.get("available") else None,
+        "free_tier": {key: tier.get(key) for key in ("plan", "offers")} if tier_known else None,
         "gaps": account_gaps(speaker, tier),
     }
 

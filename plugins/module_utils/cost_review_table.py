@@ -53,6 +53,12 @@ def account_lines(row: dict[str, t.Any]) -> list[str]:
         f"at this rate {usd(forecast.get('amount'))}{span}"
     ]
     lines += [f"  {row['why']}"] if row["why"] else []
+    if row["estimate"]:
+        estimate = row["estimate"]
+        lines.append(
+            f"  estimates: {usd(estimate['together'])} together; {usd(estimate['overlap'])} of what is free for an "
+            "account is counted twice in the estimates above"
+        )
     lines += [
         f"  moved:     {item['service']} {usd(item['previous'])} -> {usd(item['amount'])} "
         f"({signed(item['difference'])})"

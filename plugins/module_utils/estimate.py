@@ -23,6 +23,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import plain
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_bill import amount_of
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_work import Work
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import closest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.report import write_json
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -59,13 +60,8 @@ def run(ctx: Context) -> dict[str, t.Any]:
     if params["lines_file"]:
         phase = estimate_list.with_list(phase, params["lines_file"])
     phase = phase.with_usage(params["usage"])
-    work = Work(
-        ctx=ctx,
-        phase=phase,
-        book=price_book.load(params["price_book"]),
-        today=day_of(params["today"]),
-        used={name: amount_of(value, f"allowances_used: {name}") for name, value in params["allowances_used"].items()},
-    )
+    book = price_book.load(params["price_book"])
+    work = Work(ctx=ctx, phase=phase, book=book, today=day_of(params["today"]), used=used_of(params, book))
     result = work.result()
     monthly = result["totals"]["always_free"]
     estimate = {
@@ -82,6 +78,21 @@ def run(ctx: Context) -> dict[str, t.Any]:
         "budget": None if phase.budget is None else {"monthly_usd": plain(phase.budget)},
     }
     return finished(ctx, estimate)
+
+
+def used_of(params: dict[str, t.Any], book: price_book.PriceBook) -> dict[str, Decimal]:
+    """Return what others take of what is always free.
+
+    :raises McpError: the price book has no such allowance, or it is no number of at least 0
+    """
+    known = {item.allowance.pool for item in book.items.values() if item.allowance}
+    for name in params["allowances_used"]:
+        if name not in known:
+            raise McpError(
+                f"allowances_used: {name} is no allowance of the price book.{closest(name, known)} "
+                f"Allowed are: {', '.join(sorted(known))}."
+            )
+    return {name: amount_of(value, f"allowances_used: {name}") for name, value in params["allowances_used"].items()}
 
 
 def day_of(text: str | None) -> datetime.date:

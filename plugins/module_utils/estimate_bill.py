@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime
 import re
 import typing as t
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import Amount, plain, rounded
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import quantity_of
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.price_book import Price, PriceBook
 
 PIECES = re.compile(r"(\d+)([KM]?) ")
@@ -134,11 +135,8 @@ def amount_of(value: t.Any, what: str) -> Decimal:
 
     :raises McpError: it is none, or negative
     """
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if isinstance(value, bool) or not number.is_finite() or number < 0:
+    number = quantity_of(value)
+    if number is None:
         raise McpError(f"{what}: the quantity is {value!r}, allowed is a number of at least 0.")
     return number
 

@@ -84,7 +84,8 @@ def compared(before: Bill, after: Bill, against: str) -> dict[str, t.Any]:
         "after": plain(after.total("monthly")),
         "monthly": signed(after.total("monthly") - before.total("monthly")),
         "lines": lines,
-        "unpriced": [item for item in after.unpriced if item not in before.unpriced],
+        "unpriced": [item for item in after.unpriced if item not in before.unpriced]
+        + [item for item in before.unpriced if item not in after.unpriced],
     }
 
 

@@ -18,6 +18,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import DAYS_A_MONTH
 
+Points = list[dict[str, t.Any]]
+
 DAYS = 30
 DAY_S = 86400
 GB = Decimal(1024**3)
@@ -94,8 +96,11 @@ def dimensions_of(metric: Metric, known: dict[str, str]) -> list[dict[str, str]]
         return None
 
 
-def value_of(metric: Metric, points: list[dict[str, t.Any]], end: datetime.datetime) -> Decimal | None:
-    """Return what the days of a metric say of a month, None where there are none."""
+def value_of(metric: Metric, points: Points, length: Decimal) -> Decimal | None:
+    """Return what the days of a metric say of a month, None where there are none.
+
+    :param length: how many days were watched
+    """
     days = sorted(points, key=lambda point: point["Timestamp"])
     if not days:
         return None
@@ -105,9 +110,17 @@ def value_of(metric: Metric, points: list[dict[str, t.Any]], end: datetime.datet
     if metric.how == "average":
         samples = sum(Decimal(str(day["SampleCount"])) for day in days)
         return total / samples if samples else None
-    # A day without a call has no entry, so it counts from the first to the end.
-    length = max((end - days[0]["Timestamp"]) / datetime.timedelta(days=1), 1.0)
-    return total / Decimal(str(length)) * DAYS_A_MONTH / metric.unit
+    return total / length * DAYS_A_MONTH / metric.unit
+
+
+def watched(series: t.Iterable[Points], end: datetime.datetime) -> Decimal:
+    """Return for how many days the environment is there, from 1 to the days that are looked at.
+
+    A day without a call has no entry, so the oldest entry of all metrics tells: one metric may be used rarely.
+    """
+    oldest = min((point["Timestamp"] for points in series for point in points), default=end)
+    length = Decimal(str((end - oldest) / datetime.timedelta(days=1)))
+    return min(max(length, Decimal(1)), Decimal(DAYS))
 
 
 def measured(ctx: Context, today: datetime.date) -> tuple[dict[str, Decimal], list[str]]:
@@ -117,25 +130,22 @@ def measured(ctx: Context, today: datetime.date) -> tuple[dict[str, Decimal], li
         return {}, [NOT_AVAILABLE]
     end = datetime.datetime.combine(today, datetime.time(), datetime.UTC)
     known = {**{name: str(value) for name, value in params["outputs"].items()}, "environment": params["environment"]}
-    found: dict[str, Decimal] = {}
-    missing: list[str] = []
+    series: list[tuple[Metric, Points]] = []
+    refused: list[str] = []
     for metric in METRICS.get(params["phase"], ()):
         dimensions = dimensions_of(metric, known)
         try:
-            value = None if dimensions is None else value_of(metric, points_of(ctx, metric, dimensions, end), end)
+            series.append((metric, [] if dimensions is None else points_of(ctx, metric, dimensions, end)))
         except AWS_ERRORS as error:
-            why = describe_aws_error(error)
-            return found, [*told(found, missing, end), f"usage from CloudWatch: {why}; the rest is the file's"]
-        if value is None:
-            missing.append(metric.key)
-        else:
-            found[metric.key] = value
-    return found, told(found, missing, end)
+            refused = [f"usage from CloudWatch: {describe_aws_error(error)}; the rest is the file's"]
+            break
+    length = watched((points for _metric, points in series), end)
+    values = {metric.key: value_of(metric, points, length) for metric, points in series}
+    found = {key: value for key, value in values.items() if value is not None}
+    return found, [*told(found, [key for key in values if key not in found], end), *refused]
 
 
-def points_of(
-    ctx: Context, metric: Metric, dimensions: list[dict[str, str]], end: datetime.datetime
-) -> list[dict[str, t.Any]]:
+def points_of(ctx: Context, metric: Metric, dimensions: list[dict[str, str]], end: datetime.datetime) -> Points:
     """Return a metric's days."""
     answer = ctx.client("cloudwatch", metric.region).get_metric_statistics(
         Namespace=metric.namespace,

@@ -27,6 +27,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_tem
 
 # A load balancer takes no fewer.
 FEWEST_ZONES = 2
+# AWS makes them by itself, one to scale out and one to scale in, and bills them like any other.
+ALARMS_OF_TRACKING = 2
 # AWS bills their use above the baseline unless it is told not to; T2 has to be told to.
 UNLIMITED_BY_DEFAULT = ("t3", "t4g")
 
@@ -41,6 +43,15 @@ def group(resource: Resource, usage: Usage) -> Said:
     yield from instances(template, "LaunchTemplateData.", hours, usage)
     if usage("agent_metrics").value:
         yield Need("cloudwatch.metric", usage("agent_metrics"))
+
+
+def scaling_policy(resource: Resource, _usage: Usage) -> Said:
+    """Price the alarms that AWS makes for a policy; the policy itself is free."""
+    tracks = resource.get("TargetTrackingConfiguration") or resource.text("PolicyType") == "TargetTrackingScaling"
+    if tracks:
+        yield Need("cloudwatch.alarm", exact(ALARMS_OF_TRACKING, "alarms that AWS makes for target tracking:"))
+    else:
+        yield Free("the policy is free; alarms that call it are resources of their own")
 
 
 def instance(resource: Resource, usage: Usage) -> Said:
@@ -60,6 +71,9 @@ def instances(resource: Resource, root: str, hours: Amount, usage: Usage) -> Sai
         yield Need(f"ec2.{kind}", hours)
         yield from credits(resource, root, kind.partition(".")[0], usage)
     yield from disks(resource, root, hours)
+    # A launch template writes it as a mapping, an instance as a flag.
+    if resource.flag(f"{root}Monitoring.Enabled") or resource.flag(f"{root}Monitoring"):
+        yield Gap("detailed monitoring: AWS bills each metric of an instance, and their number is not known")
     faces = resource.get(f"{root}NetworkInterfaces") or [{}]
     if any(str(face.get("AssociatePublicIpAddress", "false")).lower() == "true" for face in faces):
         yield Need("ipv4.public", hours)
@@ -157,6 +171,7 @@ def cluster(_resource: Resource, _usage: Usage) -> Said:
 
 READERS: dict[str, Reader] = {
     "AWS::AutoScaling::AutoScalingGroup": group,
+    "AWS::AutoScaling::ScalingPolicy": scaling_policy,
     "AWS::EC2::EIP": address,
     "AWS::EC2::Instance": instance,
     "AWS::EC2::NatGateway": nat_gateway,

@@ -51,6 +51,8 @@ def log_group(resource: Resource, usage: Usage) -> Said:
         yield Need("logs.storage", usage(key) * usage("log_stored_ratio") * kept(resource.number("RetentionInDays")))
     if resource.logical_id.startswith(SERVER_LOGS):
         yield Need("cloudwatch.metric", usage("custom_metrics"))
+        if usage("tool_metrics").value:
+            yield Need("cloudwatch.metric", usage("tool_metrics"))
 
 
 def metric_filter(resource: Resource, _usage: Usage) -> Said:

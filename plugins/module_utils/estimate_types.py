@@ -37,7 +37,6 @@ FREE: dict[str, str] = {
     "AWS::ApiGatewayV2::Integration": GATEWAY,
     "AWS::ApiGatewayV2::Route": GATEWAY,
     "AWS::ApiGatewayV2::Stage": GATEWAY,
-    "AWS::AutoScaling::ScalingPolicy": "the alarms of a target-tracking policy are free",
     "AWS::CertificateManager::Certificate": "public certificates for AWS's own services are free",
     "AWS::CloudFront::Function": "billed by its calls, at the distribution that it is attached to",
     "AWS::CloudFront::ResponseHeadersPolicy": "part of the distribution",

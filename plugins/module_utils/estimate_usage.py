@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import typing as t
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import quantity_of
 
 # Key -> what it means. Where "_per_request" may follow, a call of the endpoint stands for that many.
 USAGE: dict[str, str] = {
@@ -38,6 +39,7 @@ USAGE: dict[str, str] = {
     "database_upgrade_log_gb": "GB of the log of database upgrades a month",
     "flow_log_gb": "GB of the log of refused packets a month",
     "custom_metrics": "metrics that the server writes into its log",
+    "tool_metrics": "further metrics by tool, three for each, where they are switched on",
     "agent_metrics": "metrics that the agent on the instances sends",
     "alerts": "messages that the alerts topic takes",
     "alert_emails": "e-mails that the alerts topic sends",
@@ -82,6 +84,8 @@ USAGE: dict[str, str] = {
     "cdn_gb": "GB that the CDN sends",
 }
 PER_REQUEST = "_per_request"
+SHARE = "_share"
+FILES_PARTS = ("files_infrequent_share", "files_archive_share")
 # What may instead be given for each call: reads_per_request.
 FOLLOWS_REQUESTS = (
     "server_calls",
@@ -110,23 +114,31 @@ KNOWN = {**USAGE, **{key + PER_REQUEST: f"{USAGE[key]}, for each call" for key i
 def usage_number(name: str, value: t.Any) -> Decimal:
     """Return a usage value as a number.
 
-    :raises McpError: it is none, or negative
+    :raises McpError: it is none, or negative, or a part of more than everything
     """
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if isinstance(value, bool) or not number.is_finite():
-        raise McpError(f"usage: {name} is {value!r}, allowed is a number of at least 0. It means: {KNOWN[name]}.")
-    if number < 0:
-        raise McpError(f"usage: {name} is {value}, allowed is a number of at least 0. It means: {KNOWN[name]}.")
+    number = quantity_of(value)
+    allowed = "a part from 0 to 1" if name.endswith(SHARE) else "a number of at least 0"
+    if number is None or (name.endswith(SHARE) and number > 1):
+        raise McpError(f"usage: {name} is {value!r}, allowed is {allowed}. It means: {KNOWN[name]}.")
     return number
+
+
+def check_parts(values: dict[str, Decimal]) -> dict[str, Decimal]:
+    """Return usage assumptions whose parts are no more than the whole.
+
+    :raises McpError: parts of the same thing add up to more than 1
+    """
+    parts = {key: values[key] for key in FILES_PARTS if key in values}
+    if sum(parts.values()) > 1:
+        told = " and ".join(f"{key} {value}" for key, value in parts.items())
+        raise McpError(f"usage: {told} are more than 1 together: they are parts of the same files. Lower one of them.")
+    return values
 
 
 def check_usage(usage: dict[str, t.Any]) -> dict[str, Decimal]:
     """Return usage assumptions as numbers.
 
-    :raises McpError: a key that nothing reads, or a value that is no number of at least 0
+    :raises McpError: a key that nothing reads, or a value that is no number of at least 0, or a part above 1
     """
     for name in usage:
         if name not in KNOWN:
@@ -136,7 +148,7 @@ def check_usage(usage: dict[str, t.Any]) -> dict[str, Decimal]:
                 f"usage: {name} is no usage assumption.{hint} Allowed are: {', '.join(sorted(KNOWN))}. "
                 "They are explained in docs/COSTS.md."
             )
-    return {name: usage_number(name, value) for name, value in usage.items()}
+    return check_parts({name: usage_number(name, value) for name, value in usage.items()})
 
 
 def pruned(values: dict[str, Decimal], newer: t.Iterable[str]) -> dict[str, Decimal]:

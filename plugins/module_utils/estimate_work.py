@@ -59,10 +59,12 @@ class Work:
         lines = self.phase.lines()
         if not wanted and not lines and self.phase.name != "local":
             raise McpError(
-                f"stacks: phase {params['phase']} is estimated from its templates and none are given. Use "
-                "playbooks/estimate.yml, or give a list: lines_file."
+                f"stacks: phase {params['phase']} is estimated from its templates, and none of them are given. "
+                f"Estimate it with its own inventory: playbooks/estimate.yml -i inventories/{self.phase.name}; or give "
+                "a list of lines: -e mcp_estimate_lines=FILE (lines_file)."
             )
-        bill = self.bill([item for resources in wanted.values() for item in resources], usage, lines)
+        everything = [item for resources in wanted.values() for item in resources]
+        bill = self.bill(everything, usage, lines, params["beside"])
         result = estimate_result.priced(bill, params["account_plan"])
         return {**result, "difference": self.difference(bill, wanted, usage)}
 
@@ -94,26 +96,34 @@ class Work:
         """Return how templates are read."""
         return {"region": self.ctx.params["region"], "translate": self.ctx.params["translate"]}
 
-    def bill(self, resources: list[Resource], usage: Usage, lines: list[dict[str, t.Any]]) -> Bill:
-        """Return the bill of resources, and of what is beside them."""
+    def bill(self, resources: list[Resource], usage: Usage, *lists: list[dict[str, t.Any]]) -> Bill:
+        """Return the bill of resources, and of lists of lines beside them."""
         bill = Bill(self.book, self.ctx.params["region"], self.today, self.used)
         add_resources(bill, resources, usage)
-        add_lines(bill, lines)
-        add_lines(bill, self.ctx.params["beside"])
+        for lines in lists:
+            add_lines(bill, lines)
         return bill
+
+    def beside(self, there: bool) -> list[dict[str, t.Any]]:
+        """Return what is beside the stacks by now: as much as is said, else all of it where there is anything."""
+        given = self.ctx.params["beside"]
+        return [
+            {**line, "quantity": line["deployed"]} if "deployed" in line else line
+            for line in given
+            if there or "deployed" in line
+        ]
 
     def difference(self, bill: Bill, wanted: dict[str, list[Resource]], usage: Usage) -> dict[str, t.Any] | None:
         """Return by how much the bill would change, None where nobody asks."""
         stacks = self.ctx.params["deployed"]
         if stacks is None or not wanted:
             return None
-        if estimate_difference.unchanged(stacks, wanted):
+        if estimate_difference.unchanged(stacks, wanted) and self.beside(True) == self.ctx.params["beside"]:
             return estimate_difference.compared(bill, bill, estimate_difference.DEPLOYED)
         try:
             there = estimate_difference.deployed_resources(self.ctx, stacks, wanted, **self.how)
         except (*AWS_ERRORS, McpError) as error:
             return estimate_difference.not_compared(error)
-        if not there:
-            nothing = Bill(self.book, self.ctx.params["region"], self.today, self.used)
-            return estimate_difference.compared(nothing, bill, estimate_difference.NOTHING)
-        return estimate_difference.compared(self.bill(there, usage, []), bill, estimate_difference.DEPLOYED)
+        before = self.bill(there, usage, self.beside(bool(there)))
+        against = estimate_difference.DEPLOYED if there or before.total("list") else estimate_difference.NOTHING
+        return estimate_difference.compared(before, bill, against)

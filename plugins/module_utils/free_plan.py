@@ -32,7 +32,14 @@ def look(ctx: Context, sandbox: bool) -> Values:
     """Return the account's plan; what AWS does not tell is unknown, and fails nothing."""
     if sandbox:
         return free_tier.no_plan(NOT_AVAILABLE)
-    return free_tier.account_plan(ctx.short_client("freetier", region=free_tier.REGION))
+    return free_tier.account_plan(lambda: ctx.short_client("freetier", region=free_tier.REGION))
+
+
+def matters(values: Values, sizes: Values, stacks: Values) -> bool:
+    """Say whether a deploy creates something that the account's plan may refuse; else nobody has to ask for it."""
+    if any(not stack.get("status") for stack in stacks.values()):
+        return True
+    return values["mcp_phase"] == "staging" and bool(new_sizes(values, sizes, stacks))
 
 
 def new_sizes(values: Values, sizes: Values, stacks: Values) -> Values:

@@ -19,6 +19,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amo
 
 # The service answers there only, and its clients get an invented host in other regions.
 REGION = "us-east-1"
+TOO_OLD = "The botocore of this Python does not know freetier:{operation} yet. Update it: pip install --upgrade boto3"
+OLD_ERRORS = ("AttributeError", "UnknownServiceError", "OperationNotPageableError")
 DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 NO_PLAN = (
     "AWS knows no plan of this account. Accounts opened before 2025-07-15 have none, and members of an organization "
@@ -30,13 +32,6 @@ FREE_PLAN_EC2 = ("t3.micro", "t3.small", "t4g.micro", "t4g.small", "c7i-flex.lar
 FREE_PLAN_BACKUP_DAYS = 1
 # Their databases, clusters and networks need what a free plan account may not create.
 PAID_PHASES = ("growth", "scale")
-# Creating one of them ends a free plan's credits at once.
-ENDS_CREDITS = {
-    "AWS::Organizations::Organization": "an organization",
-    "AWS::Organizations::Account": "an account in an organization",
-    "AWS::ControlTower::LandingZone": "Control Tower",
-    "AWS::SSO::Instance": "an Identity Center instance",
-}
 
 Row = dict[str, t.Any]
 
@@ -60,16 +55,18 @@ def plain_plan(answer: Row, now: datetime) -> Row:
     }
 
 
-def account_plan(client: t.Any) -> Row:
+def account_plan(make_client: t.Callable[[], t.Any]) -> Row:
     """Return an account's plan and what is left of its credits.
 
     Nothing fails for it: where AWS does not tell, ``type`` is unknown, and ``unknown`` says why.
 
-    :param client: of freetier, in REGION
+    :param make_client: returns one of freetier, in REGION
     """
     try:
-        return plain_plan(client.get_account_plan_state(), datetime.now(UTC))
-    except AWS_ERRORS as error:
+        return plain_plan(make_client().get_account_plan_state(), datetime.now(UTC))
+    except (AttributeError, *AWS_ERRORS) as error:
+        if type(error).__name__ in OLD_ERRORS:
+            return no_plan(TOO_OLD.format(operation="GetAccountPlanState"))
         if error_code(error) == "ResourceNotFoundException":
             return no_plan(NO_PLAN)
         if error_code(error) in DENIED:
@@ -102,8 +99,3 @@ def free_plan_problems(plan: Row, wanted: Row) -> list[str]:
     if (days := wanted.get("backup_days")) is not None and int(days) > FREE_PLAN_BACKUP_DAYS:
         problems.append(f"RDS refuses to keep backups for {days} days: allowed is {FREE_PLAN_BACKUP_DAYS} at most")
     return problems
-
-
-def ends_credits(resource_types: t.Iterable[str]) -> list[str]:
-    """Return what of these CloudFormation types would end an account's credits at once."""
-    return sorted({ENDS_CREDITS[kind] for kind in resource_types if kind in ENDS_CREDITS})

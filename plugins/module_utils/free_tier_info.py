@@ -22,7 +22,9 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.estimate_amount import plain
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.free_tier import (
     DENIED,
+    OLD_ERRORS,
     REGION,
+    TOO_OLD,
     account_plan,
     no_plan,
 )
@@ -38,7 +40,6 @@ EXPECTED = [
     "AmazonCloudWatch",
 ]
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "plan_only": {"type": "bool", "default": False},
     "expect": {"type": "list", "elements": "str", "default": EXPECTED},
     "sandbox": {"type": "bool", "default": False},
     "unavailable": {"type": "str", "choices": ["fail", "mark"], "default": "fail"},
@@ -122,18 +123,20 @@ def not_listed(expected: list[str], offers: list[Row]) -> list[Row]:
     return [{"what": service, "why": NOT_LISTED} for service in expected if bare(service) not in listed]
 
 
-def read_offers(client: t.Any, now: date) -> list[Row]:
+def read_offers(ctx: Context, now: date) -> list[Row]:
     """Return the offers that were used this month, the nearest to its end first.
 
     :raises McpError: AWS does not tell
     """
     try:
-        pages = client.get_paginator("get_free_tier_usage").paginate()
+        pages = ctx.client("freetier", REGION).get_paginator("get_free_tier_usage").paginate()
         offers = [plain_offer(usage, now) for page in pages for usage in page["freeTierUsages"]]
     except AWS_ERRORS as error:
         why = f"AWS does not tell what is used of the free tier: {describe_aws_error(error)}"
         if error_code(error) in DENIED:
             why = "These credentials may not use freetier:GetFreeTierUsage. Allow it, and what is used is known."
+        if type(error).__name__ in OLD_ERRORS:
+            why = TOO_OLD.format(operation="GetFreeTierUsage")
         raise McpError(why, error_code=error_code(error) or type(error).__name__) from error
     return sorted(offers, key=lambda offer: (-Decimal(offer["percent"] or 0), offer["service"] or ""))
 
@@ -144,14 +147,11 @@ def run(ctx: Context) -> Row:
     result.update(plan=no_plan(NOT_AVAILABLE), offers=[], unknown=[])
     if ctx.params["sandbox"]:
         return {**result, "why": NOT_AVAILABLE}
-    client = ctx.client("freetier", REGION)
-    result["plan"] = account_plan(client)
+    result["plan"] = account_plan(lambda: ctx.client("freetier", REGION))
     if why := result["plan"].get("unknown"):
         result["unknown"] = [{"what": "account plan", "why": why}]
-    if ctx.params["plan_only"]:
-        return {**result, "available": not why, "why": why}
     try:
-        offers = read_offers(client, today())
+        offers = read_offers(ctx, today())
     except McpError as error:
         if ctx.params["unavailable"] == "fail":
             raise

@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import typing as t
+from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -43,6 +44,15 @@ def closest(name: str, known: t.Iterable[str]) -> str:
     """Return `` Did you mean x?`` for a near match, else an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {match[0]}?" if match else ""
+
+
+def quantity_of(value: t.Any) -> Decimal | None:
+    """Return a number of at least 0, None for anything else."""
+    try:
+        number = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number >= 0 else None
 
 
 def refuse_unknown(names: t.Iterable[str], known: t.Collection[str]) -> None:

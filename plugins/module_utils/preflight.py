@@ -223,7 +223,8 @@ def run(ctx: Context) -> dict[str, t.Any]:
         "sizes": sizes,
         **describe(ctx, values, sizes),
     }
-    if ctx.params.get("account_plan") and phase != "local":
+    asked = ctx.params.get("account_plan") and phase != "local"
+    if asked and free_plan.matters(values, sizes, deployment["stacks"]):
         deployment["account_plan"] = free_plan.look(ctx, values["mcp_sandbox"])
         free_plan.check(deployment["account_plan"], values, sizes, deployment["stacks"])
     return {"changed": False, "deployment": deployment, "options": {**values, "mcp_aws_secret_key": None}}

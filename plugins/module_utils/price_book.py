@@ -87,7 +87,6 @@ class PriceBook:
     def __init__(self, data: dict[str, t.Any]) -> None:
         self.data = data
         self.as_of: str = data["as_of"]
-        self.hours = Decimal(data["hours_per_month"])
         allowances = {
             pool: Allowance(pool, Decimal(entry["amount"]), entry["unit"], entry["scope"], entry.get("note", ""))
             for pool, entry in data["allowances"].items()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import typing as t
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import closest
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.options import closest, quantity_of
 
 BASE = "us-east-1"
 REGIONS = (BASE, "eu-west-1", "eu-central-1", "eu-south-1")
@@ -23,7 +23,7 @@ ANOTHER = "Name another one: -e mcp_price_book=FILE"
 # Of each part of the file: the keys it must have, and those it may have.
 KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "file": (
-        ("format", "currency", "as_of", "hours_per_month", "factors", "sources", "allowances", "families", "items"),
+        ("format", "currency", "as_of", "factors", "sources", "allowances", "families", "items"),
         ("lookups",),
     ),
     "factor": (("factor", "note"), ()),
@@ -80,11 +80,8 @@ class Check:
 
     def number(self, value: t.Any, place: str) -> Decimal:
         """Return a decimal number that is given as text: a YAML float would not be exact."""
-        try:
-            number = Decimal(value) if isinstance(value, str) else Decimal("NaN")
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite() or number < 0:
+        number = quantity_of(value) if isinstance(value, str) else None
+        if number is None:
             self.fail(place, f'is {value!r}: allowed is a number from 0 in quotes, for example "0.0104"')
         return number
 
@@ -160,7 +157,6 @@ class Check:
         if self.data["format"] != 1 or self.data["currency"] != "USD":
             self.fail("the file", "has another format or currency: allowed are format 1 and USD")
         self.date(self.data["as_of"], "as_of")
-        self.number(self.data["hours_per_month"], "hours_per_month")
         for region in REGIONS[1:]:
             self.keys("factor", self.data["factors"].get(region), f"factors.{region}")
             self.number(self.data["factors"][region]["factor"], f"factors.{region}.factor")

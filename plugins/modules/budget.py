@@ -15,7 +15,8 @@ description:
   - Makes a monthly budget of the environment, which counts what has its tag, and one of the whole account, both gross
     of credits and refunds.
   - With the account's budget comes an alarm on its charges, in us-east-1, where AWS keeps that metric whatever the
-    region. Where the topic of the alerts is in another region, a topic is made there too.
+    region, and a topic there that both tell. The environments of an account share all three, C(mcp-account_costs);
+    each adds the addresses that it tells, and the limit that was set last holds.
   - Alerts of unusual spending use the account's own monitor of its services; it is made where there is none.
   - What is set is replaced, what is not set stays. Everything is read again after a change.
   - Budgets and alerts of unusual spending cost nothing. The alarm is one of CloudWatch's, of which an account has ten
@@ -35,6 +36,7 @@ options:
     default: aws
   state:
     description: V(present) makes and changes, V(absent) removes everything of this environment, V(read) only reads.
+      What watches the whole account stays, unless O(account_usd=0).
     type: str
     choices: [present, absent, read]
     default: present
@@ -42,8 +44,8 @@ options:
     description: What the environment may cost in a month, in US dollars; V(0) removes its budget.
     type: str
   account_usd:
-    description: What the whole account may cost in a month, in US dollars; V(0) removes its budget and the billing
-      alarm.
+    description: What the whole account may cost in a month, in US dollars; V(0) removes its budget, the billing
+      alarm and their topic, whatever environment made them.
     type: str
   anomaly_usd:
     description: Impact in US dollars from which unusual spending is told of; V(0) removes those alerts.
@@ -69,12 +71,11 @@ options:
     elements: str
     default: []
   topic_arn:
-    description: Topic to publish to. Its policy has to let C(budgets.amazonaws.com), C(costalerts.amazonaws.com) and
-      C(cloudwatch.amazonaws.com) do so.
+    description: Topic to publish to what concerns the environment. Its policy has to let C(budgets.amazonaws.com) and
+      C(costalerts.amazonaws.com) do so.
     type: str
   alert_email:
-    description: Address that already hears O(topic_arn); it is subscribed to the topic of the billing alarm too, where
-      that is another one.
+    description: Address that already hears O(topic_arn); with O(emails) it is subscribed to the account's topic.
     type: str
   action:
     description:
@@ -136,19 +137,24 @@ options:
     description: Tags of what is made.
     type: dict
     default: {}
+  only_budgets:
+    description: Read the budgets with what was spent, and neither actions nor alarm nor alerts of unusual spending; for
+      O(state=read).
+    type: bool
+    default: false
   sandbox:
     description: Whether this is the emulated AWS, which has neither actions nor alerts of unusual spending.
     type: bool
     default: false
 notes:
   - Supports C(check_mode).
-  - "IAM actions: budgets:ViewBudget, budgets:ModifyBudget, budgets:TagResource; budgets:DescribeBudgetActionsForBudget,
-    and with O(action) budgets:CreateBudgetAction, budgets:UpdateBudgetAction, budgets:DeleteBudgetAction and
-    iam:PassRole; cloudwatch:DescribeAlarms, cloudwatch:ListMetrics, cloudwatch:PutMetricAlarm, cloudwatch:DeleteAlarms;
-    sns:ListSubscriptionsByTopic, and where the alerts are in another region sns:CreateTopic, sns:SetTopicAttributes,
-    sns:TagResource, sns:Subscribe, sns:DeleteTopic; ce:GetAnomalyMonitors, ce:CreateAnomalyMonitor,
-    ce:DeleteAnomalyMonitor, ce:GetAnomalySubscriptions, ce:CreateAnomalySubscription, ce:UpdateAnomalySubscription,
-    ce:DeleteAnomalySubscription, ce:TagResource."
+  - "IAM actions: budgets:ViewBudget, which is all with O(only_budgets); budgets:ModifyBudget, budgets:TagResource;
+    budgets:DescribeBudgetActionsForBudget, and with O(action) budgets:CreateBudgetAction, budgets:UpdateBudgetAction,
+    budgets:DeleteBudgetAction and iam:PassRole; cloudwatch:DescribeAlarms, cloudwatch:ListMetrics,
+    cloudwatch:PutMetricAlarm, cloudwatch:DeleteAlarms; sns:ListSubscriptionsByTopic, sns:CreateTopic,
+    sns:SetTopicAttributes, sns:TagResource, sns:Subscribe, sns:DeleteTopic; ce:GetAnomalyMonitors,
+    ce:CreateAnomalyMonitor, ce:DeleteAnomalyMonitor, ce:GetAnomalySubscriptions, ce:CreateAnomalySubscription,
+    ce:UpdateAnomalySubscription, ce:DeleteAnomalySubscription, ce:TagResource."
   - An action plugin of the same name runs the same code inside C(ansible-playbook).
 author: PratikoAI (@pratikoai)
 extends_documentation_fragment:
@@ -237,17 +243,17 @@ budgets:
       sample: [{"type": "ACTUAL", "percent": 50.0, "state": "OK", "subscribers": ["oncall@example.org"]}]
     actions:
       description: The actions of the environment's budget.
-      returned: on AWS
+      returned: on AWS, without O(only_budgets)
       type: list
       elements: dict
       sample: []
 alarm:
-  description: The billing alarm; null where there is none.
+  description: The billing alarm; null where there is none, and with O(only_budgets).
   returned: success
   type: dict
-  sample: {"name": "mcp-production-billing", "threshold": "50", "region": "us-east-1", "topics": []}
+  sample: {"name": "mcp-account_costs", "threshold": "50", "region": "us-east-1", "topics": []}
 anomalies:
-  description: The monitor and the alerts of unusual spending; null on the emulator.
+  description: The monitor and the alerts of unusual spending; null on the emulator, and with O(only_budgets).
   returned: success
   type: dict
   sample: {"monitor": null, "subscriptions": []}

@@ -15,10 +15,13 @@ description:
   - Compares three figures with the budget, each for itself; the estimate of a month with this deploy, what was spent
     since the month began, and what AWS expects of the whole month with what this deploy adds from today on.
   - A figure that is not known is named, and the others decide. Without any the answer is unknown, which V(block) stops
-    too.
-  - What was spent and is expected comes from the environment's budget in AWS Budgets, which costs nothing, and only
-    where that has no answer from Cost Explorer, once a day.
-  - A deploy that makes the environment cheaper is never stopped, because it is the way back into the budget.
+    too. It is also unknown where the known ones are within the budget and something without a price comes on top;
+    that is said, and stops nothing.
+  - What was spent and is expected comes from the environment's budget in AWS Budgets, which costs nothing. Only where
+    that has no answer and O(policy=block) Cost Explorer is asked, once a day, and not in check mode. With
+    O(policy=warn) nobody is asked about a deploy that adds nothing.
+  - A deploy that adds nothing is never stopped, nor one that makes the environment cheaper, which is the way back into
+    the budget.
   - On an account of AWS's free plan, a deploy that would use up the credits before the plan ends needs O(use_credits).
   - It changes nothing.
 options:
@@ -50,7 +53,8 @@ options:
     description: Why a deploy goes on though it would be stopped.
     type: str
   account_plan:
-    description: The plan of the account, as M(pratikoai.mcp_servers.free_tier_info) returns it.
+    description: The plan of the account, as M(pratikoai.mcp_servers.free_tier_info) returns it. Without it AWS is
+      asked, in a deploy or a plan that creates or adds something.
     type: dict
     default: {}
   use_credits:
@@ -77,7 +81,8 @@ options:
     default: deploy
 notes:
   - Supports C(check_mode); it stops there too.
-  - "IAM actions: budgets:ViewBudget, ce:GetCostAndUsage; without them what was spent counts as unknown."
+  - "IAM actions: budgets:ViewBudget, ce:GetCostAndUsage, ce:ListCostAllocationTags, freetier:GetAccountPlanState;
+    without them what was spent, or the plan, counts as unknown."
   - An action plugin of the same name runs the same code inside C(ansible-playbook).
 author: PratikoAI (@pratikoai)
 extends_documentation_fragment:
@@ -109,7 +114,8 @@ guard:
       type: str
       sample: staging
     verdict:
-      description: C(within), C(over), C(unknown) where no figure is known, or C(off) without a budget.
+      description: C(within), C(over), C(unknown) where no figure is known or something without a price comes on top, or
+        C(off) without a budget.
       returned: always
       type: str
       sample: over

@@ -52,6 +52,7 @@ options:
     description:
       - Further lines of what an environment has beside its stacks, with C(resource), C(item), C(quantity), C(unit) and
         C(assumption). A quantity of null is not known.
+      - C(deployed) is how much of it is there by now, for the difference; without it, all of it where a stack is there.
     type: list
     elements: dict
     default: []

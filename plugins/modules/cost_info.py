@@ -132,8 +132,11 @@ options:
     choices: [fail, mark]
     default: fail
 notes:
-  - Supports C(check_mode). It asks and keeps the day's answer all the same, so that a look is not paid for twice; only
-    O(activate_tags) changes nothing then.
+  - Supports C(check_mode). It asks all the same where today's answer is not kept, which is paid for unless
+    O(max_api_calls=0), and writes nothing.
+  - An answer that Cost Explorer does not have yet, or that takes more than O(max_api_calls), is kept as such for the
+    day too, so that the next task does not pay for half of it again. With more calls, or O(refresh), AWS is asked
+    again.
   - "IAM actions: ce:GetCostAndUsage; ce:ListCostAllocationTags where no cost carries the tag; ce:GetCostForecast,
     ce:GetAnomalies, ce:GetAnomalyMonitors, ce:GetDimensionValues and ce:UpdateCostAllocationTagsStatus where they are
     asked for; s3:GetObject, s3:PutObject and s3:ListBucket on O(bucket)."

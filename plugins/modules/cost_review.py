@@ -150,7 +150,10 @@ review:
           estimate: "5.553"
           state: within
     accounts:
-      description: Each account - its month, its last 30 days by service, what moved in the week, its free tier.
+      description:
+        - Each account - its month, its last 30 days by service, what moved in the week, its free tier.
+        - C(estimate) is what its environments are estimated at C(alone) and C(together), and their C(overlap), because
+          what is always free an account has once. Null where no two of them are estimated.
       type: list
       elements: dict
     claims:

@@ -18,10 +18,6 @@ description:
   - An account whose plan AWS does not tell is unknown too, and no failure.
   - The requests are free of charge. They go to us-east-1, whatever the region of the task.
 options:
-  plan_only:
-    description: Read the plan alone.
-    type: bool
-    default: false
   expect:
     description: Services that are expected to have an offer that is always free.
     type: list
@@ -59,9 +55,8 @@ EXAMPLES = r"""
   pratikoai.mcp_servers.free_tier_info:
   register: free_tier
 
-- name: Read the plan alone, and go on where AWS does not tell
+- name: Read the plan, and go on where AWS does not tell what is used
   pratikoai.mcp_servers.free_tier_info:
-    plan_only: true
     unavailable: mark
 """
 

@@ -42,8 +42,9 @@ options:
     type: bool
     default: false
   account_plan:
-    description: Ask for the account's plan and credits too, and refuse what an account on AWS's free plan could not
-      have. AWS does not tell everybody (freetier:GetAccountPlanState); then it is unknown.
+    description: Ask for the account's plan and credits too where a layer is not deployed yet or a size is another, and
+      refuse what an account on AWS's free plan could not have. AWS does not tell everybody
+      (freetier:GetAccountPlanState); then it is unknown.
     type: bool
     default: false
   offline:
@@ -131,7 +132,7 @@ deployment:
       sample: arn:aws:iam::123456789012:user/ci
     account_plan:
       description: The account's plan and what is left of its credits; type is unknown where AWS does not tell.
-      returned: with O(account_plan), but in the local phase
+      returned: with O(account_plan), where a layer is not deployed yet or a size is another; never in the local phase
       type: dict
       sample:
         {"type": "FREE", "status": "ACTIVE", "credits": {"amount": "87.5", "unit": "USD"}, "expires": "2027-03-01"}

@@ -18,6 +18,7 @@ from tests.support.snapshot import difference, snapshot
 pytestmark = pytest.mark.e2e
 
 ACCOUNT = "000000000000"
+SHARED = "mcp-account_costs"
 OVER = {"mcp_budget_usd": "0.01", "mcp_budget_policy": "block"}
 REASON = "load test until Friday"
 
@@ -91,19 +92,17 @@ def test_budgets_are_made_once_and_removed(environment: Environment) -> None:
     look = environment.play(*arguments, "--check").require()
     assert look.changed == 1 and limits() == {}
     assert environment.play(*arguments).require().changed == 1
-    assert limits() == {"mcp-production": "12.5", "mcp-production.account": "50"}
+    assert limits() == {"mcp-production": "12.5", SHARED: "50"}
     again = environment.play(*arguments).require()
     assert again.changed == 0 and "anomaly alerts: not available on the emulator" in again.stdout
     assert "mcp-production: 12.50 USD a month" in again.stdout
-    (alarm,) = environment.sandbox.client("cloudwatch").describe_alarms(AlarmNames=["mcp-production-billing"])[
-        "MetricAlarms"
-    ]
-    assert alarm["AlarmActions"][0].endswith(":mcp-production-alerts")
-    assert {line["target"] for line in audit(environment, "budget created")} == {
-        "mcp-production",
-        "mcp-production.account",
-    }
-    environment.play("playbooks/budget.yml", "-e", "mcp_budget_state=absent").require()
+    (alarm,) = environment.sandbox.client("cloudwatch").describe_alarms(AlarmNames=[SHARED])["MetricAlarms"]
+    assert alarm["AlarmActions"][0].endswith(f":{SHARED}")
+    assert {line["target"] for line in audit(environment, "budget created")} == {"mcp-production", SHARED}
+    gone = ("playbooks/budget.yml", "-e", "mcp_budget_state=absent")
+    said = " ".join(environment.play(*gone).require().output.split())
+    assert limits() == {SHARED: "50"} and "all its environments share them" in said
+    environment.play(*gone, "-e", "mcp_billing_alert_usd=0").require()
     assert limits() == {}
 
 

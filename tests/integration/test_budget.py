@@ -33,18 +33,20 @@ PLAYBOOK = """
 """
 ACCOUNT = "000000000000"
 EMAIL = "oncall@example.org"
+SHARED = "mcp-account_costs"
+SHARED_TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:{SHARED}"
 
 
 def seen(sandbox: TestSandbox, name: str) -> dict[str, t.Any]:
     """Return what the emulated AWS itself says."""
     client = sandbox.client("budgets")
     budgets = {item["BudgetName"]: item for item in client.describe_budgets(AccountId=ACCOUNT).get("Budgets", [])}
-    ours = {key: item for key, item in budgets.items() if key.split(".")[0] == name}
+    ours = {key: item for key, item in budgets.items() if key in (name, SHARED)}
     told = {
         key: client.describe_notifications_for_budget(AccountId=ACCOUNT, BudgetName=key)["Notifications"]
         for key in ours
     }
-    alarms = sandbox.client("cloudwatch").describe_alarms(AlarmNames=[f"{name}-billing"])["MetricAlarms"]
+    alarms = sandbox.client("cloudwatch").describe_alarms(AlarmNames=[SHARED])["MetricAlarms"]
     return {
         "limits": {key: item["BudgetLimit"]["Amount"] for key, item in ours.items()},
         "filters": {key: item.get("CostFilters") for key, item in ours.items()},
@@ -80,21 +82,25 @@ def test_what_is_made_is_what_the_emulated_aws_has(sandbox: TestSandbox, tmp_pat
     assert done["changed"] and done["differences"] == look["differences"]
     all_told = [("ACTUAL", 50.0), ("ACTUAL", 80.0), ("ACTUAL", 100.0), ("FORECASTED", 100.0)]
     assert seen(sandbox, name) == {
-        "limits": {name: "15", f"{name}.account": "50"},
-        "filters": {name: {"TagKeyValue": [f"user:mcp:environment${kind}"]}, f"{name}.account": {}},
-        "told": {name: all_told, f"{name}.account": all_told},
-        "alarms": [("AWS/Billing", 50.0, [topic])],
+        "limits": {name: "15", SHARED: "50"},
+        "filters": {name: {"TagKeyValue": [f"user:mcp:environment${kind}"]}, SHARED: {}},
+        "told": {name: all_told, SHARED: all_told},
+        "alarms": [("AWS/Billing", 50.0, [SHARED_TOPIC])],
     }
     for budget in done["budgets"]:
         assert [(item["type"], item["percent"]) for item in budget["thresholds"]] == all_told
-        assert all(item["subscribers"] == sorted([topic, EMAIL]) for item in budget["thresholds"])
+        told = [SHARED_TOPIC] if budget["kind"] == "account" else sorted([topic, EMAIL])
+        assert all(item["subscribers"] == told for item in budget["thresholds"])
     again = play(**wanted)
     assert not again["changed"] and again["budgets"] == done["budgets"] and again["alarm"] == done["alarm"]
     more = play(**{**wanted, "monthly_usd": "20", "thresholds": [90], "emails": []})
     assert seen(sandbox, name)["limits"][name] == "20"
     assert seen(sandbox, name)["told"][name] == [("ACTUAL", 90.0), ("FORECASTED", 100.0)]
     assert [item["subscribers"] for item in more["budgets"][0]["thresholds"]] == [[topic]] * 2
+    # What watches the account is not the environment's alone.
     assert play(**given, state="absent")["changed"]
-    assert seen(sandbox, name) == nothing
+    assert seen(sandbox, name)["limits"] == {SHARED: "50"}
     assert not play(**given, state="absent")["changed"]
+    assert play(**given, state="absent", account_usd="0")["changed"]
+    assert seen(sandbox, name) == nothing
     sandbox.client("sns").delete_topic(TopicArn=topic)

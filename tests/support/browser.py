@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -31,6 +32,12 @@ OPTIONS = (
 SECONDS = 60.0
 # Away from 3 and 4, which Chromium reads from and writes to.
 FIRST_FREE = 10
+LAUNCH = """
+import os, sys
+for there, here in enumerate(sys.argv[1:3], 3):
+    os.dup2(int(here), there)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find() -> str | None:
@@ -50,7 +57,7 @@ class Browser:
         theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, FIRST_FREE) for fd in (read_command, write_answer)]
         command = [binary, *OPTIONS, f"--user-data-dir={profile}", "about:blank"]
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{theirs[0]} 4>&{theirs[1]}', "sh", *command],
+            [sys.executable, "-c", LAUNCH, *map(str, theirs), *command],
             pass_fds=theirs,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -166,7 +166,15 @@ def free_tier() -> dict[str, t.Any]:
 
 def estimate(phase: str, monthly: str, claim: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
     """Return an estimate with one line."""
-    line = {"resource": "app.All", "item": "all", "monthly": monthly, "list": monthly, "marks": []}
+    line = {
+        "resource": "app.All",
+        "item": "all",
+        "quantity": "1",
+        "assumption": "",
+        "monthly": monthly,
+        "list": monthly,
+        "marks": [],
+    }
     verdicts = {
         name: "holds" if Decimal(monthly) <= Decimal(claim[key]) else "does_not_hold"
         for key, name in (("stated", "verdict"), ("later", "later_verdict"))

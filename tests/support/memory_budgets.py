@@ -31,6 +31,7 @@ class Budgets(MemoryService):
         self.budgets: dict[str, Item] = {}
         self.told: dict[str, list[Item]] = {}
         self.actions: dict[str, list[Item]] = {}
+        self.tags: dict[str, list[Item]] = {}
 
     def _of(self, name: str) -> Item:
         if name not in self.budgets:
@@ -49,6 +50,7 @@ class Budgets(MemoryService):
         spend = {"ActualSpend": {"Amount": "0", "Unit": "USD"}}
         self.budgets[name] = {**copy.deepcopy(Budget), "CalculatedSpend": spend}
         self.told[name] = copy.deepcopy(NotificationsWithSubscribers)
+        self.tags[name] = ResourceTags
         # As AWS shows amounts.
         self.budgets[name]["BudgetLimit"]["Amount"] = str(Decimal(Budget["BudgetLimit"]["Amount"]) + Decimal("0.0"))
 
@@ -145,6 +147,7 @@ class Topics(MemoryService):
         self.account = account
         self.topics: dict[str, list[str]] = {}
         self.policies: dict[str, str] = {}
+        self.tags: dict[str, list[Item]] = {}
 
     def list_subscriptions_by_topic(self, TopicArn: str) -> Item:
         if TopicArn not in self.topics:
@@ -155,6 +158,7 @@ class Topics(MemoryService):
         arn = f"arn:aws:sns:us-east-1:{self.account}:{Name}"
         self.topics.setdefault(arn, [])
         self.policies[arn] = Attributes["Policy"]
+        self.tags[arn] = Tags
         return {"TopicArn": arn}
 
     def subscribe(self, TopicArn: str, Protocol: str, Endpoint: str) -> Item:

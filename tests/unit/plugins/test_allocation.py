@@ -161,6 +161,8 @@ def test_other_claims_are_computed_from_prices() -> None:
         ("free_table_reads", "18250"),
         ("free_cdn", "1024"),
         ("free_files", None),
+        ("free_api", None),
+        ("free_load_balancer", None),
         ("free_server", None),
         ("free_database", None),
     ],

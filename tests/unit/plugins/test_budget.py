@@ -19,7 +19,8 @@ from tests.support.memory_budgets import Alarms, Anomalies, Budgets, Topics
 ACCOUNT = "123456789012"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:mcp-production-alerts"
 ELSEWHERE = TOPIC.replace("us-east-1", "eu-south-1")
-OWN_TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:mcp-production-billing"
+SHARED = "mcp-account_costs"
+SHARED_TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:{SHARED}"
 EMAIL = "oncall@example.org"
 EVERYTHING: dict[str, t.Any] = {
     "environment": "production",
@@ -28,7 +29,8 @@ EVERYTHING: dict[str, t.Any] = {
     "account_usd": "50",
     "anomaly_usd": "10",
     "topic_arn": TOPIC,
-    "tags": {"mcp:environment": "production"},
+    "alert_email": EMAIL,
+    "tags": {"mcp:environment": "production", "mcp:phase": "production", "mcp:managed-by": "x"},
 }
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/budget-actions"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/nothing-new"
@@ -85,8 +87,10 @@ def test_everything_is_made_in_one_run(aws: Account) -> None:
     assert result["changed"]
     assert whats(result) == [
         ("budget created", "mcp-production"),
-        ("budget created", "mcp-production.account"),
-        ("alarm created", "mcp-production-billing"),
+        ("topic created", SHARED),
+        ("subscriber added", f"{SHARED}: {EMAIL}"),
+        ("budget created", SHARED),
+        ("alarm created", SHARED),
         ("anomaly alert created", "mcp-production-anomalies"),
     ]
     assert aws.warned == [] and result["not_available"] == []
@@ -97,17 +101,18 @@ def test_what_is_read_back_is_what_was_asked_for(aws: Account) -> None:
     own, account = result["budgets"]
     assert (own["name"], own["kind"], own["limit"], own["unit"]) == ("mcp-production", "environment", "15", "USD")
     assert own["filters"] == {"TagKeyValue": ["user:mcp:environment$production"]}
-    assert (account["name"], account["kind"], account["limit"]) == ("mcp-production.account", "account", "50")
+    assert (account["name"], account["kind"], account["limit"]) == (SHARED, "account", "50")
     assert account["filters"] == {}
     for item in result["budgets"]:
         found = [(told["type"], told["percent"]) for told in item["thresholds"]]
         assert found == [("ACTUAL", 50.0), ("ACTUAL", 80.0), ("ACTUAL", 100.0), ("FORECASTED", 100.0)]
-        assert all(told["subscribers"] == [TOPIC, EMAIL] for told in item["thresholds"])
+    assert all(told["subscribers"] == [TOPIC, EMAIL] for told in own["thresholds"])
+    assert all(told["subscribers"] == [SHARED_TOPIC] for told in account["thresholds"])
     assert result["alarm"] == {
-        "name": "mcp-production-billing",
+        "name": SHARED,
         "threshold": "50",
         "region": "us-east-1",
-        "topics": [TOPIC],
+        "topics": [SHARED_TOPIC],
     }
     assert result["anomalies"]["monitor"] == aws.anomalies.monitors[0]["MonitorArn"]
     assert result["anomalies"]["subscriptions"] == [
@@ -122,7 +127,7 @@ def test_what_is_read_back_is_what_was_asked_for(aws: Account) -> None:
         {},
         {"emails": [EMAIL, "cfo@example.org"]},
         {"topic_arn": None, "emails": [EMAIL]},
-        {"topic_arn": ELSEWHERE, "alert_email": EMAIL},
+        {"topic_arn": ELSEWHERE, "alert_email": None},
         {"action": ACTION},
         {"monthly_usd": "12.50"},
     ],
@@ -223,8 +228,9 @@ def test_what_is_not_set_stays(aws: Account) -> None:
 def test_zero_removes_each_alone(aws: Account) -> None:
     aws.run()
     assert whats(aws.run(account_usd="0")) == [
-        ("budget removed", "mcp-production.account"),
-        ("alarm removed", "mcp-production-billing"),
+        ("budget removed", SHARED),
+        ("alarm removed", SHARED),
+        ("topic removed", SHARED),
     ]
     assert whats(aws.run(account_usd="0", anomaly_usd="0.00")) == [
         ("anomaly alert removed", "mcp-production-anomalies"),
@@ -235,16 +241,70 @@ def test_zero_removes_each_alone(aws: Account) -> None:
 
 
 def test_absent_removes_everything_of_this_environment_alone(aws: Account) -> None:
-    aws.run(environment="staging", topic_arn=ELSEWHERE, emails=[EMAIL], tags={})
+    aws.run(environment="staging", topic_arn=ELSEWHERE, emails=[EMAIL])
     others = json.dumps([aws.budgets.budgets, aws.alarms.alarms, aws.topics.topics, aws.anomalies.subscriptions])
     aws.run(topic_arn=ELSEWHERE, emails=[EMAIL], action=ACTION)
-    result = aws.run(state="absent", topic_arn=None, monthly_usd=None, account_usd=None, anomaly_usd=None)
-    assert result["changed"] and result["budgets"] == [] and result["alarm"] is None
+    result = aws.run(state="absent", topic_arn=None, monthly_usd=None, anomaly_usd=None)
+    assert result["changed"] and [item["name"] for item in result["budgets"]] == [SHARED] and result["alarm"]
+    assert "all its environments share them" in aws.warned[-1] and "mcp_billing_alert_usd=0" in aws.warned[-1]
     now = json.dumps([aws.budgets.budgets, aws.alarms.alarms, aws.topics.topics, aws.anomalies.subscriptions])
     assert now == others
     # The monitor is still used.
     assert len(aws.anomalies.monitors) == 1
     assert not aws.run(state="absent", topic_arn=None)["changed"]
+
+
+def test_the_account_s_go_when_that_is_said(aws: Account) -> None:
+    aws.run()
+    result = aws.run(state="absent", account_usd="0")
+    assert (result["budgets"], result["alarm"], aws.topics.topics, aws.warned) == ([], None, {}, [])
+
+
+def test_environments_of_an_account_share_what_watches_it(aws: Account) -> None:
+    """A second environment adds whom it tells; then neither changes anything."""
+    aws.run()
+    other: dict[str, t.Any] = {"environment": "staging", "topic_arn": ELSEWHERE, "alert_email": "ada@example.org"}
+    assert whats(aws.run(**other, monthly_usd="60"))[:2] == [
+        ("budget created", "mcp-staging"),
+        ("subscriber added", f"{SHARED}: ada@example.org"),
+    ]
+    assert [row["target"] for row in aws.run(**other, monthly_usd="60")["differences"]] == []
+    assert not aws.run()["changed"]
+    assert sorted(aws.topics.topics[SHARED_TOPIC]) == ["ada@example.org", EMAIL]
+    assert set(aws.budgets.budgets) == {"mcp-production", "mcp-staging", SHARED}
+
+
+def test_an_environment_that_makes_the_account_s_budget_meanwhile_is_no_failure(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = aws.budgets.create_budget
+
+    def twice(**budget: t.Any) -> None:
+        create(**budget)
+        create(**budget)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(aws.budgets, "create_budget", twice)
+        assert aws.run(monthly_usd=None)["budgets"][0]["name"] == SHARED
+        with pytest.raises(McpError, match="Not done: budget created: mcp-production"):
+            aws.run()
+
+
+def test_what_is_the_account_s_has_no_environment_s_tags(aws: Account) -> None:
+    aws.run()
+    assert [tag["Key"] for tag in aws.topics.tags[SHARED_TOPIC]] == ["mcp:managed-by"]
+    assert [tag["Key"] for tag in aws.budgets.tags[SHARED]] == ["mcp:managed-by"]
+    assert "mcp:environment" in [tag["Key"] for tag in aws.budgets.tags["mcp-production"]]
+
+
+def test_a_review_reads_budgets_alone(aws: Account) -> None:
+    aws.run(action=ACTION)
+    before = {name: len(item.calls) for name, item in aws.services.items()}
+    result = aws.run(state="read", only_budgets=True, topic_arn=None)
+    assert [item["name"] for item in result["budgets"]] == ["mcp-production", SHARED]
+    assert (result["alarm"], result["anomalies"], result["not_available"]) == (None, None, [])
+    assert [name for name, item in aws.services.items() if len(item.calls) > before[name]] == ["budgets"]
+    assert not [name for name in aws.budgets.calls if "action" in name][before["budgets"] :]
 
 
 def test_reading_needs_nobody_to_tell_and_changes_nothing(aws: Account) -> None:
@@ -266,38 +326,29 @@ def test_what_was_spent_comes_with_it_and_nothing_counted_is_not_zero(aws: Accou
 
 
 def test_the_alarm_is_in_the_one_region_that_has_the_metric(aws: Account) -> None:
-    aws.run(topic_arn=ELSEWHERE, alert_email=EMAIL)
+    aws.run(topic_arn=ELSEWHERE)
     assert ("cloudwatch", "us-east-1") in aws.regions and ("sns", "us-east-1") in aws.regions
-    alarm = aws.alarms.alarms["mcp-production-billing"]
+    alarm = aws.alarms.alarms[SHARED]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Billing", "EstimatedCharges")
     assert alarm["Dimensions"] == [{"Name": "Currency", "Value": "USD"}]
     assert alarm["Threshold"] == 50.0 and alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_an_alarm_cannot_tell_a_topic_of_another_region_so_it_gets_one(aws: Account) -> None:
-    result = aws.run(topic_arn=ELSEWHERE, alert_email=EMAIL, emails=["cfo@example.org"])
-    assert result["alarm"]["topics"] == [OWN_TOPIC]
-    assert sorted(aws.topics.topics[OWN_TOPIC]) == ["cfo@example.org", EMAIL]
-    statements = {item["Sid"]: item for item in json.loads(aws.topics.policies[OWN_TOPIC])["Statement"]}
+@pytest.mark.parametrize("topic", [TOPIC, ELSEWHERE])
+def test_the_account_has_a_topic_of_its_own(aws: Account, topic: str) -> None:
+    result = aws.run(topic_arn=topic, emails=["cfo@example.org"])
+    assert result["alarm"]["topics"] == [SHARED_TOPIC]
+    assert sorted(aws.topics.topics[SHARED_TOPIC]) == ["cfo@example.org", EMAIL]
+    statements = {item["Sid"]: item for item in json.loads(aws.topics.policies[SHARED_TOPIC])["Statement"]}
     assert statements["AlarmsOfThisAccount"]["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert statements["BudgetsOfThisAccount"]["Principal"] == {"Service": "budgets.amazonaws.com"}
     assert statements["OnlyTls"]["Effect"] == "Deny"
-    # Budgets and anomalies may publish anywhere.
-    assert result["budgets"][0]["thresholds"][0]["subscribers"] == [ELSEWHERE, "cfo@example.org"]
-
-
-def test_that_topic_goes_when_the_alerts_come_to_that_region(aws: Account) -> None:
-    aws.run(topic_arn=ELSEWHERE, alert_email=EMAIL)
-    result = aws.run(alert_email=EMAIL)
-    assert whats(result)[-3:-1] == [
-        ("alarm changed", "mcp-production-billing"),
-        ("topic removed", "mcp-production-billing"),
-    ]
-    assert aws.topics.topics == {} and result["alarm"]["topics"] == [TOPIC]
+    assert result["budgets"][0]["thresholds"][0]["subscribers"] == [topic, "cfo@example.org"]
 
 
 def test_an_alarm_that_nobody_hears_is_warned_of(aws: Account) -> None:
-    aws.run(topic_arn=ELSEWHERE)
-    assert len(aws.warned) == 1 and "Nobody hears the billing alarm" in aws.warned[0]
+    aws.run(alert_email=None)
+    assert len(aws.warned) == 1 and "Nobody hears the account's budget and billing alarm" in aws.warned[0]
 
 
 def test_an_alarm_that_cannot_ring_is_warned_of(aws: Account) -> None:
@@ -308,8 +359,8 @@ def test_an_alarm_that_cannot_ring_is_warned_of(aws: Account) -> None:
 
 def test_an_alarm_that_somebody_muted_is_set_right(aws: Account) -> None:
     aws.run()
-    aws.alarms.alarms["mcp-production-billing"]["ActionsEnabled"] = False
-    assert whats(aws.run()) == [("alarm changed", "mcp-production-billing")]
+    aws.alarms.alarms[SHARED]["ActionsEnabled"] = False
+    assert whats(aws.run()) == [("alarm changed", SHARED)]
 
 
 # Unusual spending
@@ -356,7 +407,7 @@ def test_an_address_that_goes_takes_its_alert_with_it(aws: Account) -> None:
 
 def test_an_action_comes_after_its_budget(aws: Account) -> None:
     result = aws.run(action=ACTION)
-    assert whats(result)[2] == ("action created", "mcp-production: action")
+    assert whats(result)[1] == ("action created", "mcp-production: action")
     (action,) = aws.budgets.actions["mcp-production"]
     assert action["ActionType"] == "APPLY_IAM_POLICY" and action["ApprovalModel"] == "MANUAL"
     assert action["Definition"] == {"IamActionDefinition": {"PolicyArn": POLICY, "Roles": ["deployers"]}}
@@ -461,6 +512,7 @@ def test_the_emulator_is_asked_only_for_what_it_has(aws: Account) -> None:
         ({"thresholds": [50, 50]}, "thresholds has '50, 50'.*each once"),
         ({"thresholds": list(range(1, 11))}, "have 11 percentages: allowed are 10"),
         ({"topic_arn": None}, "Nobody would be told"),
+        ({"only_budgets": True}, "only_budgets is true and state is 'present'"),
     ],
 )
 def test_bad_options_are_refused_before_anything(aws: Account, options: dict[str, t.Any], said: str) -> None:
@@ -480,11 +532,16 @@ def test_a_failure_half_way_says_what_was_done_and_a_second_run_does_the_rest(
         away.setattr(aws.alarms, "put_metric_alarm", refuse)
         with pytest.raises(McpError) as caught:
             aws.run()
-    assert "Not done: alarm created: mcp-production-billing" in caught.value.message
+    assert "Not done: alarm created: mcp-account_costs" in caught.value.message
     assert "cloudwatch:PutMetricAlarm" in caught.value.message
-    assert "Done before: budget created: mcp-production; budget created: mcp-production.account" in caught.value.message
-    assert [row["target"] for row in caught.value.details["done"]] == ["mcp-production", "mcp-production.account"]
+    assert "Done before: budget created: mcp-production; topic created: mcp-account_costs;" in caught.value.message
+    assert [row["what"] for row in caught.value.details["done"]] == [
+        "budget created",
+        "topic created",
+        "subscriber added",
+        "budget created",
+    ]
     assert whats(aws.run()) == [
-        ("alarm created", "mcp-production-billing"),
+        ("alarm created", SHARED),
         ("anomaly alert created", "mcp-production-anomalies"),
     ]

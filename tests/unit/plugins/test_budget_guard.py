@@ -52,6 +52,8 @@ class Deploy:
         self.asked: list[dict[str, t.Any]] = []
         self.warned: list[str] = []
         self.broken: Exception | None = None
+        self.plan: dict[str, t.Any] = {"type": "unknown"}
+        self.plans_asked = 0
 
     def budget(self, spent: str, forecast: str | None = None) -> None:
         """Let the environment have a budget of which so much was spent."""
@@ -68,13 +70,18 @@ class Deploy:
             raise self.costs
         return self.costs
 
+    def account_plan(self, _ctx: Context, _sandbox: bool) -> dict[str, t.Any]:
+        """Stand for free_plan.look."""
+        self.plans_asked += 1
+        return self.plan
+
     def client(self, service: str, region: str | None) -> t.Any:
         assert service == "budgets"
         if self.broken:
             raise self.broken
         return self.budgets.client
 
-    def guard(self, **options: t.Any) -> dict[str, t.Any]:
+    def guard(self, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Run the module."""
         given: dict[str, t.Any] = {
             "environment": "staging",
@@ -89,7 +96,7 @@ class Deploy:
         params = validated.validated_parameters
         before = dict(params)
         try:
-            result = budget_figures.run(Context(params, self.client, warn=self.warned.append))
+            result = budget_figures.run(Context(params, self.client, check_mode, warn=self.warned.append))
         finally:
             assert {name: params[name] for name in before} == before
         assert result["changed"] is False
@@ -102,6 +109,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploy:
     made = Deploy()
     monkeypatch.setattr(budget_figures.datetime, "datetime", Day)
     monkeypatch.setattr(budget_spent.cost_info, "run", made.cost_explorer)
+    monkeypatch.setattr(budget_figures.free_plan, "look", made.account_plan)
     return made
 
 
@@ -139,6 +147,24 @@ def test_each_figure_is_held_against_the_budget_for_itself(values: tuple[str | N
     assert budget_guard.judge("staging", Decimal(60), figures(*values))["verdict"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("estimate", "policy", "found"),
+    [
+        ("52.70", "block", ("unknown", "warned")),
+        ("52.70", "warn", ("unknown", "warned")),
+        ("60.01", "block", ("over", "stopped")),
+    ],
+)
+def test_what_comes_on_top_without_a_price_is_not_within(estimate: str, policy: str, found: tuple[str, str]) -> None:
+    """Nobody knows whether it is within; a deploy is not stopped for that, and it is said."""
+    known = [Figure("estimate", Decimal(estimate), "priced in part", least=True), *figures(None, "10", "40")[1:]]
+    guard = budget_guard.judge("staging", Decimal(60), known, policy)
+    assert (guard["verdict"], guard["decision"]) == found
+    if found[0] == "unknown":
+        assert guard["text"].startswith("not known to be within the budget of staging")
+        assert "estimate at least 52.70" in guard["text"]
+
+
 def test_without_a_budget_nothing_is_stopped() -> None:
     guard = budget_guard.judge("staging", None, figures("1000", None, None), "block")
     assert (guard["verdict"], guard["decision"], guard["cap"]) == ("off", "go", None)
@@ -152,7 +178,7 @@ def test_without_a_budget_nothing_is_stopped() -> None:
         ("over", "warn", None, None, "warned"),
         ("over", "warn", "why not", None, "warned"),
         ("over", "block", None, None, "stopped"),
-        ("over", "block", None, Decimal(0), "stopped"),
+        ("over", "block", None, Decimal(0), "warned"),
         ("over", "block", None, Decimal("0.01"), "stopped"),
         ("over", "block", None, Decimal("-0.01"), "warned"),
         ("over", "block", "load test", None, "overridden"),
@@ -162,7 +188,7 @@ def test_without_a_budget_nothing_is_stopped() -> None:
     ],
 )
 def test_what_follows(verdict: str, policy: str, reason: str | None, difference: Decimal | None, decision: str) -> None:
-    assert budget_guard.decision(verdict, policy, reason, difference) == decision
+    assert budget_guard.decision(verdict, policy, reason, difference, known=verdict != "unknown") == decision
 
 
 @pytest.mark.parametrize(
@@ -281,12 +307,50 @@ def test_budgets_are_asked_first_because_they_are_free(deploy: Deploy) -> None:
 
 def test_cost_explorer_is_asked_where_there_is_no_budget(deploy: Deploy) -> None:
     deploy.costs = {"available": True, "total": "31.4159", "forecast": {"amount": "55"}, "unknown": []}
-    guard = deploy.guard(bucket="mcp-staging-state")
+    guard = deploy.guard(bucket="mcp-staging-state", policy="block")
     assert by_name(guard) == {"estimate": "52.70", "month_to_date": "31.42", "forecast": "58.15"}
     (asked,) = deploy.asked
     assert asked["tag_value"] == "staging" and asked["accounts"] == [ACCOUNT]
     assert (asked["bucket"], asked["bucket_owner"]) == ("mcp-staging-state", ACCOUNT)
     assert asked["unavailable"] == "mark" and asked["max_api_calls"] == 3 and asked["preset"] == "month_to_date"
+
+
+@pytest.mark.parametrize("options", [{"policy": "warn"}, {"policy": "block", "check_mode": True}])
+def test_cost_explorer_is_paid_only_for_what_it_may_stop(deploy: Deploy, options: dict[str, t.Any]) -> None:
+    guard = deploy.guard(**options)
+    assert deploy.asked == [] and deploy.budgets.calls == ["describe_budget"]
+    why = guard["figures"][1]["why"]
+    assert "there is no budget mcp-staging" in why and "Cost Explorer is paid for" in why
+
+
+@pytest.mark.parametrize(("added", "decision"), [(True, "stopped"), (False, "warned")])
+def test_what_is_added_without_a_price_is_not_nothing(deploy: Deploy, added: bool, decision: str) -> None:
+    """One that goes is the way back into the budget."""
+    item = {"resource": "Map", "type": "AWS::Location::Map", "why": "unknown type"}
+    deploy.budget("80", "90")
+    estimate = {
+        **ESTIMATE,
+        "unpriced": [item] if added else [],
+        "difference": {"monthly": "0", "unpriced": [item]},
+    }
+    if decision == "stopped":
+        with pytest.raises(McpError, match="OVER the budget"):
+            deploy.guard(policy="block", estimate=estimate)
+        return
+    assert deploy.guard(policy="block", estimate=estimate)["decision"] == decision
+
+
+def test_nobody_is_asked_about_a_deploy_that_adds_nothing(deploy: Deploy) -> None:
+    same = {**ESTIMATE, "difference": {"monthly": "0"}}
+    deploy.budget("20", "45")
+    guard = deploy.guard(estimate=same)
+    assert (deploy.budgets.calls, deploy.asked, deploy.plans_asked) == ([], [], 0)
+    assert (guard["verdict"], by_name(guard)["month_to_date"]) == ("within", None)
+    assert "adds nothing" in guard["figures"][1]["why"]
+    # With block it is held against what was spent, and goes on.
+    deploy.budget("80", "90")
+    guard = deploy.guard(estimate=same, policy="block")
+    assert (guard["verdict"], guard["decision"]) == ("over", "warned")
 
 
 def test_nothing_counted_is_not_zero(deploy: Deploy) -> None:
@@ -315,7 +379,7 @@ def test_cost_explorer_is_not_asked_where_nothing_may_be_paid(deploy: Deploy) ->
 )
 def test_what_cost_explorer_cannot_tell_is_named(deploy: Deploy, costs: t.Any) -> None:
     deploy.costs = costs
-    guard = deploy.guard()
+    guard = deploy.guard(policy="block")
     assert by_name(guard) == {"estimate": "52.70", "month_to_date": None, "forecast": None}
     assert all("the tag is not activated" in figure["why"] for figure in guard["figures"][1:])
 
@@ -380,15 +444,22 @@ def test_what_runs_already_and_adds_nothing_is_not_asked_about_again(deploy: Dep
     assert deploy.guard(account_plan=FREE_PLAN, estimate=same)["decision"] == "go"
     with pytest.raises(McpError, match="uses them up"):
         deploy.guard(account_plan=FREE_PLAN)
+    unknown = {**ESTIMATE, "difference": {"monthly": None, "why": "the deployed template cannot be read"}}
+    assert deploy.guard(account_plan=FREE_PLAN, estimate=unknown)["decision"] == "go"
+    assert deploy.plans_asked == 0
 
 
-@pytest.mark.parametrize("kind", ["unpriced", "free"])
-def test_what_ends_the_credits_at_once_needs_a_yes(deploy: Deploy, kind: str) -> None:
-    estimate = {**ESTIMATE, kind: [{"resource": "Org", "type": "AWS::Organizations::Organization", "why": "x"}]}
-    with pytest.raises(McpError, match="an organization, which ends an account's free plan and credits at once"):
-        deploy.guard(estimate=estimate)
-    assert deploy.guard(estimate=estimate, use_credits=True)
-    assert deploy.guard(estimate=estimate, account_plan={"type": "PAID", "credits": None})
+@pytest.mark.parametrize(("command", "asked"), [("deploy", 1), ("plan", 1), ("undo", 0)])
+def test_what_adds_to_the_bill_asks_for_a_plan_that_preflight_left_out(
+    deploy: Deploy, command: str, asked: int
+) -> None:
+    deploy.plan = FREE_PLAN
+    if asked:
+        with pytest.raises(McpError, match="uses them up"):
+            deploy.guard(command=command)
+    else:
+        assert deploy.guard(command=command)["decision"] == "go"
+    assert deploy.plans_asked == asked
 
 
 def test_a_cap_that_is_no_amount_is_refused(deploy: Deploy) -> None:

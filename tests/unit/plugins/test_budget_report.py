@@ -44,15 +44,15 @@ def test_a_budget_is_one_line() -> None:
 
 
 def test_everything_that_tells_is_listed() -> None:
-    account = {**BUDGET, "name": "mcp-production.account", "kind": "account", "limit": "50", "thresholds": []}
+    account = {**BUDGET, "name": "mcp-account_costs", "kind": "account", "limit": "50", "thresholds": []}
     action = {"ActionType": "APPLY_IAM_POLICY", "Status": "STANDBY"}
-    alarm = {"name": "mcp-production-billing", "threshold": "50", "region": "us-east-1", "topics": ["t"]}
+    alarm = {"name": "mcp-account_costs", "threshold": "50", "region": "us-east-1", "topics": ["t"]}
     alert = {"name": "mcp-production-anomalies", "frequency": "IMMEDIATE", "impact_usd": "10", "subscribers": ["t"]}
     found = {**FOUND, "budgets": [{**BUDGET, "actions": [action]}, account], "alarm": alarm}
     assert budget_lines({**found, "anomalies": {"monitor": "m", "subscriptions": [alert]}})[1:] == [
-        "budget:    mcp-production.account: 50.00 USD a month for the whole account, spent 3.22; tells nobody",
+        "budget:    mcp-account_costs: 50.00 USD a month for the whole account, spent 3.22; tells nobody",
         "action:    APPLY_IAM_POLICY on mcp-production, STANDBY",
-        "alarm:     mcp-production-billing rings above 50 USD a month, in us-east-1",
+        "alarm:     mcp-account_costs rings above 50 USD a month, in us-east-1",
         "unusual:   mcp-production-anomalies tells t from 10 USD on",
     ]
 

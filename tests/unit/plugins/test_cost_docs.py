@@ -11,7 +11,13 @@ from decimal import Decimal
 
 import pytest
 import yaml
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import cost_review_page, estimate_usage, price_book
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
+    allocation,
+    cost_review_page,
+    estimate_amount,
+    estimate_usage,
+    price_book,
+)
 
 from tests.support.checkout import ROOT
 from tests.unit.plugins import estimate_world
@@ -31,22 +37,33 @@ def table(head: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows(head)}
 
 
-def near(told: str, monthly: Decimal) -> bool:
-    """Say whether a figure of the text is that of the estimate, within a percent."""
-    return abs(Decimal(told) - monthly) <= monthly / 100
+def same(told: str, monthly: Decimal) -> bool:
+    """Say whether a figure of the text is that of the estimate, to the cent."""
+    return Decimal(told) == Decimal(estimate_amount.cents(monthly))
 
 
 @pytest.mark.parametrize(("phase", "told"), [(row[0], row[2]) for row in rows("| Phase | The project's brief said")])
 def test_each_phase_costs_what_its_estimate_says(phase: str, told: str) -> None:
     monthly = estimate_world.total(estimate_world.estimated(phase.strip("`")))
-    assert near(told, monthly), f"{phase} is estimated at {monthly:.2f}; bring docs/COSTS.md to that"
+    assert same(told, monthly), f"{phase} is estimated at {monthly:.2f}; bring docs/COSTS.md to that"
 
 
 @pytest.mark.parametrize(("name", "told"), [row[:2] for row in rows("| List | Today |")])
 def test_each_list_costs_what_its_estimate_says(name: str, told: str) -> None:
     name, _, usage = name.partition(", ")
     monthly = estimate_world.total(estimate_world.listed(name.strip("`"), **json.loads(usage.strip("`") or "{}")))
-    assert near(told, monthly), f"{name} is estimated at {monthly:.2f}; bring docs/COSTS.md to that"
+    assert same(told, monthly), f"{name} is estimated at {monthly:.2f}; bring docs/COSTS.md to that"
+
+
+def test_what_24_dollars_keep_ready_is_what_the_price_book_says():
+    claims = allocation.load(str(estimate_world.SIZES))
+    bought = []
+    for name in ("provisioned_100_small", "provisioned_100_large"):
+        [line] = claims.claim_lines(name)
+        one = line["quantity"] / 100 * estimate_world.price(line["item"])
+        bought.append(int(Decimal(claims.claims[name]["stated"]) / one))
+    small, large = bought
+    assert f"buys {small} of the smallest functions or {large} of 512 MB" in TEXT
 
 
 def test_every_usage_key_is_explained():

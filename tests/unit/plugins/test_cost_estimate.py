@@ -16,7 +16,6 @@ import yaml
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     estimate_amount,
     estimate_bill,
-    estimate_need,
     estimate_types,
     estimate_usage,
 )
@@ -244,8 +243,20 @@ BAD: dict[str, tuple[dict[str, t.Any], str]] = {
     "no prices": ({"region": "ap-south-1"}, "There are no prices for region 'ap-south-1'"),
     "no template": ({"stacks": {"app": {}}}, "stacks: app has no template"),
     "no such template": ({"stacks": {"app": {"template": "/nowhere.yaml"}}}, "/nowhere.yaml cannot be read"),
-    "nothing": ({"stacks": {}}, "is estimated from its templates and none are given"),
+    "nothing": ({"stacks": {}}, "playbooks/estimate.yml -i inventories/production"),
     "wrong day": ({"today": "tomorrow"}, "today is 'tomorrow': allowed is a date"),
+    "part above one": (
+        {"usage": {"cdn_europe_share": "1.5"}},
+        "cdn_europe_share is '1.5', allowed is a part from 0 to 1",
+    ),
+    "parts above one": (
+        {"usage": {"files_infrequent_share": "0.7", "files_archive_share": "0.4"}},
+        "files_infrequent_share 0.7 and files_archive_share 0.4 are more than 1 together",
+    ),
+    "misspelt allowance": (
+        {"allowances_used": {"data-ot": 1}},
+        "data-ot is no allowance of the price book. Did you mean data-out?",
+    ),
     "negative allowance": ({"allowances_used": {"data-out": -1}}, "the quantity is -1, allowed is a number"),
     "negative line": (
         {"beside": [{"resource": "x", "item": "kms.key", "quantity": -1}]},
@@ -337,7 +348,6 @@ def test_every_usage_key_of_the_file_is_read_and_explained() -> None:
     )
     for key in estimate_usage.USAGE:
         assert f'"{key}"' in code or key in estimate_usage.ONE_FOR_EACH or key == "requests", key
-    assert world.book().hours == estimate_need.HOURS_A_MONTH
 
 
 def test_no_total_stands_in_the_code_or_in_the_allocation_file() -> None:

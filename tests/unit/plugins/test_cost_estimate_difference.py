@@ -135,7 +135,38 @@ def test_a_stack_that_is_new_is_the_difference() -> None:
     known["watch"]["status"] = None
     known["edge"]["status"] = "ROLLBACK_COMPLETE"
     estimate = Aws().run("staging", known)["estimate"]
-    assert {line["resource"].partition(".")[0] for line in estimate["difference"]["lines"]} == {"edge"}
+    # Of the watch, one alarm is beyond those that are free: AWS makes two more for the group.
+    lines = [line for line in estimate["difference"]["lines"] if not line["resource"].startswith("edge.")]
+    assert [(line["resource"].partition(".")[0], line["item"]) for line in lines] == [("watch", "cloudwatch.alarm")]
+    assert len(lines) < len(estimate["difference"]["lines"])
+
+
+def key(**more: t.Any) -> list[dict[str, t.Any]]:
+    """Return a key beside the stacks."""
+    return [{"resource": "signing key", "item": "kms.key", "quantity": 1, **more}]
+
+
+@pytest.mark.parametrize(
+    ("there", "monthly"),
+    [({}, "0"), ({"deployed": 1}, "0"), ({"deployed": 0}, "+1"), ({"deployed": 2}, "-1")],
+)
+def test_what_is_beside_the_stacks_is_new_where_it_is_not_there_yet(there: dict[str, t.Any], monthly: str) -> None:
+    difference = Aws().run("staging", deployed("staging"), beside=key(**there))["estimate"]["difference"]
+    assert difference["against"] == "deployed" and difference["monthly"] == monthly
+    assert [line["resource"] for line in difference["lines"]] == ([] if monthly == "0" else ["signing key"])
+
+
+def test_what_is_beside_nothing_is_all_new() -> None:
+    nothing: dict[str, t.Any] = {layer: {"name": layer, "status": None, "parameters": {}} for layer in world.STAGING}
+    for beside in (key(), key(deployed=0)):
+        estimate = Aws().run("staging", nothing, beside=beside)["estimate"]
+        assert estimate["difference"]["against"] == "nothing is deployed"
+        assert estimate["difference"]["monthly"] == f"+{estimate['totals']['always_free']}"
+
+
+def test_what_is_there_in_a_number_that_is_not_known_is_named() -> None:
+    difference = Aws().run("staging", deployed("staging"), beside=key(deployed=None))["estimate"]["difference"]
+    assert [item["resource"] for item in difference["unpriced"]] == ["signing key"]
 
 
 def test_a_refused_look_leaves_the_difference_unknown_and_says_why() -> None:

@@ -81,13 +81,24 @@ def test_days_become_a_month() -> None:
     items = {line["item"]: line for line in estimate["lines"] if line["resource"] != "app.AuthorizerFunction"}
     assert abs(Decimal(items["apigateway.rest"]["quantity"]) - by_hand / 1_000_000) < Decimal("0.000001")
     assert Decimal(items["s3.standard"]["quantity"]) == 3
-    assert abs(Decimal(items["cloudfront.gb"]["quantity"]) - Decimal(2) * 365 / 12) < Decimal("0.001")
+    assert abs(Decimal(items["cloudfront.gb"]["quantity"]) - Decimal(2) / 10 * 365 / 12) < Decimal("0.001")
     server = next(line for line in estimate["lines"] if line["item"] == "lambda.gb_seconds.arm64")
     assert "request_ms 100 (measured)" in server["assumption"]
     assert estimate["usage_notes"][0].startswith("measured by CloudWatch in the 30 days to 2026-11-23: requests")
     assert "writes" in estimate["usage_notes"][1]
     # What was not measured is the file's.
     assert Decimal(items["dynamodb.write"]["quantity"]) == Decimal(items["apigateway.rest"]["quantity"])
+
+
+@pytest.mark.parametrize(("oldest", "days"), [(1, 2), (20, 20), (30, 30), (45, 30)])
+def test_a_few_calls_of_late_are_not_taken_for_a_busy_month(oldest: int, days: int) -> None:
+    known = {
+        "AWS/ApiGateway/Count": [day(2, Sum=3.0, SampleCount=3.0)],
+        "AWS/S3/BucketSizeBytes": [day(oldest, Average=1.0)],
+    }
+    items = {line["item"]: line for line in measured(known)["lines"]}
+    by_hand = Decimal(3) / days * 365 / 12 / 1_000_000
+    assert abs(Decimal(items["apigateway.rest"]["quantity"]) - by_hand) < Decimal("0.00000001")
 
 
 def test_the_cdn_is_asked_in_its_own_region_and_names_that_are_unknown_are_not_asked_for() -> None:

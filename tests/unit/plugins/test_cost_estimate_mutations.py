@@ -188,6 +188,14 @@ CASES = {
         ),
         beside=launch("t3.micro", 8),
     ),
+    "policy that tracks a target": Case(
+        "CpuPolicy",
+        "AWS::AutoScaling::ScalingPolicy",
+        {"PolicyType": "TargetTrackingScaling", "TargetTrackingConfiguration": {"TargetValue": 50}},
+        {},
+        2 * price("cloudwatch.alarm"),
+        sizes=(({"PolicyType": "StepScaling", "TargetTrackingConfiguration": None}, Decimal(0)),),
+    ),
     "group of another type": Case(
         "ServerGroup",
         "AWS::AutoScaling::AutoScalingGroup",
@@ -554,6 +562,18 @@ def test_instances_that_are_kept_ready(units: int) -> None:
     assert same(found, provisioned_cost(units, "0"))
 
 
+def test_instances_of_a_group_that_are_monitored_in_detail_are_a_gap() -> None:
+    kind, properties = launch("t3.micro", 8)["Launch"]
+    for enabled, gaps in ((True, 1), (False, 0)):
+        data = {**properties["LaunchTemplateData"], "Monitoring": {"Enabled": enabled}}
+        resources = {
+            "Launch": (kind, {"LaunchTemplateData": data}),
+            "Group": ("AWS::AutoScaling::AutoScalingGroup", GROUP),
+        }
+        bill = world.bill_of(resources, GROUP_USAGE)
+        assert [item["why"].partition(":")[0] for item in bill.unpriced] == gaps * ["detailed monitoring"]
+
+
 def test_every_priced_type_is_here() -> None:
     assert set(estimate_types.PRICED) == {case.type for case in CASES.values()}
 
@@ -565,6 +585,11 @@ GAPS: dict[str, tuple[str, str, Properties]] = {
     "database without a class": ("Database", "AWS::RDS::DBInstance", {"Engine": "postgres"}),
     "database with IOPS": ("Database", "AWS::RDS::DBInstance", {**DATABASE, "Iops": 5000}),
     "database with insights": ("Database", "AWS::RDS::DBInstance", {**DATABASE, "EnablePerformanceInsights": True}),
+    "instance that is monitored in detail": (
+        "Server",
+        "AWS::EC2::Instance",
+        {"InstanceType": "t3.micro", "CreditSpecification": {"CpuCredits": "standard"}, "Monitoring": True},
+    ),
     "function of no known use": ("Other", "AWS::Lambda::Function", FUNCTION),
     "function with SnapStart": (
         "ServerFunction",
@@ -623,7 +648,7 @@ SECRETS = 2 * (price("secretsmanager.secret") + price("secretsmanager.calls"))
         ("staging", {"InstanceType": "t3.small"}, MONTH * (price("ec2.t3.small") - price("ec2.t3.micro"))),
         ("staging", {"VolumeSize": "30"}, 22 * price("ebs.gp3")),
         ("staging", {"MinSize": "2"}, SERVER),
-        ("staging", {"AlertsKey": "own"}, price("kms.key") + price("kms.requests") / 10),
+        ("staging", {"AlertsKey": "own"}, price("kms.key")),
         ("production", {"Secrets": "false"}, -SECRETS),
     ],
 )

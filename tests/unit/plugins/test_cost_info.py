@@ -12,8 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import cost_requests
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from tests.support.memory_s3 import refusal
 from tests.unit.plugins.cost_explorer_world import (
@@ -375,10 +376,51 @@ def test_without_a_place_every_report_is_paid_for(world: World) -> None:
         assert (result["api_calls"], result["cache"]) == (1, None)
 
 
-def test_check_mode_keeps_the_answer_too(world: World) -> None:
+def test_check_mode_reads_what_is_kept_and_writes_nothing(world: World) -> None:
     world.expect(by_day())
-    assert not world.run(check_mode=True)["changed"]
-    assert world.run()["cached"]
+    assert not world.run(check_mode=True)["changed"] and not world.s3.objects
+    world.expect(by_day())
+    world.run()
+    assert world.run(check_mode=True)["cached"]
+
+
+def test_what_aws_does_not_have_today_is_not_asked_for_again_today(world: World) -> None:
+    world.fail("get_cost_and_usage", "DataUnavailableException")
+    first = world.run(unavailable="mark")
+    again = world.run(unavailable="mark")
+    assert (first["api_calls"], again["api_calls"], again["available"]) == (1, 0, False)
+    assert again["error_code"] == "DataUnavailableException" and again["why"].startswith(first["why"])
+    world.expect(by_day())
+    assert world.run(refresh=True)["total"] == "29.7"
+    assert world.run()["total"] == "29.7"
+
+
+def test_half_an_answer_is_not_paid_for_twice(world: World) -> None:
+    """Until more requests are allowed."""
+    world.expect(by_day()[:10], more="next")
+    first = world.run(max_api_calls=1, unavailable="mark")
+    again = world.run(max_api_calls=1, unavailable="mark")
+    assert (first["api_calls"], again["api_calls"], again["total"]) == (1, 0, None)
+    assert "max_api_calls is 1" in again["why"]
+    world.expect(by_day()[:10], more="next")
+    world.expect(by_day()[10:], token="next")
+    assert world.run(max_api_calls=2)["total"] == "29.7"
+    assert world.run(max_api_calls=1)["cached"]
+
+
+def test_a_fresh_look_that_fails_keeps_the_answer_of_before(world: World) -> None:
+    world.expect(by_day())
+    world.run()
+    world.fail("get_cost_and_usage", "DataUnavailableException")
+    assert not world.run(refresh=True, unavailable="mark")["available"]
+    assert world.run()["total"] == "29.7"
+
+
+def test_a_refusal_may_be_over_in_a_minute(world: World) -> None:
+    world.fail("get_cost_and_usage", "AccessDeniedException")
+    world.run(unavailable="mark")
+    world.expect(by_day())
+    assert world.run()["total"] == "29.7"
 
 
 @pytest.mark.parametrize("method", ["get_object", "put_object"])
@@ -396,7 +438,9 @@ def test_before_the_environment_exists_nobody_is_told_of_its_bucket(world: World
     assert world.run()["total"] == "29.7" and world.warned == []
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"answer": {}}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"answer": {}}', b'{"answer": null, "fetched_at": "x", "failure": {}}']
+)
 def test_a_broken_answer_is_replaced(world: World, body: bytes) -> None:
     world.expect(by_day())
     world.run()
@@ -451,7 +495,8 @@ def test_an_answer_without_a_day_is_no_answer(world: World) -> None:
     world.expect([])
     with pytest.raises(McpError, match="without a single day"):
         world.run()
-    assert not world.s3.objects
+    with pytest.raises(McpError, match=r"without a single day.*kept since"):
+        world.run()
 
 
 def test_an_answer_without_groups_is_not_nothing(world: World) -> None:
@@ -501,7 +546,7 @@ def test_or_a_marked_gap(world: World, code: str, message: str, said: str) -> No
     result = world.run(unavailable="mark")
     assert (result["available"], result["error_code"], result["total"]) == (False, code, None)
     assert (result["groups"], result["forecast"], result["api_cost_usd"]) == ([], None, "0.01")
-    assert result["why"] and not world.s3.objects
+    assert result["why"] and bool(world.s3.objects) is (code == "DataUnavailableException")
 
 
 def test_no_answer_is_a_gap_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -535,7 +580,7 @@ def test_no_request_goes_out_over_the_limit(world: World) -> None:
     world.expect(by_day()[:10], more="next")
     with pytest.raises(McpError, match=r"max_api_calls is 1, .*USD 0.01 each, 1 made.*max_api_calls: 6") as caught:
         world.run(max_api_calls=1)
-    assert caught.value.details["api_calls"] == 1 and not world.s3.objects
+    assert caught.value.details["api_calls"] == 1
     result = world.run(max_api_calls=0, unavailable="mark")
     assert (result["available"], result["api_calls"], result["total"]) == (False, 0, None)
 
@@ -548,6 +593,29 @@ def test_repeating_does_not_go_over_the_limit_either(world: World, limit: int, a
     assert world.run(max_api_calls=limit)["total"] == "29.7"
     made = [params["aws_config"] for service, _region, params in world.clients if service == "ce"]
     assert [config["retries"]["total_max_attempts"] for config in made] == attempts
+
+
+@pytest.mark.parametrize(
+    ("retries", "attempts"),
+    [({"total_max_attempts": 9}, 2), ({"max_attempts": 4}, 2), ({"max_attempts": 0}, 1), (None, 2)],
+)
+def test_the_task_s_own_settings_do_not_go_over_the_limit(
+    world: World, retries: dict[str, int] | None, attempts: int
+) -> None:
+    given = {"read_timeout": 7, **({"retries": retries} if retries else {})}
+    assert cost_requests.patience(given, 2) == {
+        "read_timeout": 7,
+        "retries": {"mode": "standard", "total_max_attempts": attempts},
+    }
+
+
+def test_a_request_without_an_answer_may_have_cost_every_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(**_request: t.Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://ce.us-east-1.amazonaws.com")
+
+    monkeypatch.setattr(world.ce, "get_cost_and_usage", silent)
+    result = world.run(unavailable="mark", max_api_calls=3)
+    assert (result["api_calls"], result["api_cost_usd"]) == (3, "0.03")
 
 
 def test_what_is_kept_needs_no_limit(world: World) -> None:

@@ -9,7 +9,7 @@ import typing as t
 from decimal import Decimal
 
 import pytest
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import cost_review_data
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import cost_review_data, cost_review_spend
 
 from tests.support import cost_world
 from tests.unit.plugins.cost_explorer_world import CLOUDWATCH, LAMBDA, RDS, World, by_day, untagged
@@ -72,6 +72,18 @@ def test_two_environments_are_reviewed_for_a_cent(world: World) -> None:
         Decimal(item["amount"]) for item in account["services"]
     )
     assert Decimal(staging["forecast"]["amount"]) == Decimal("1.20") * 30
+
+
+def test_a_plan_is_shown_where_the_offers_are_denied(world: World) -> None:
+    """Two rights, of which one may be missing."""
+    asked = FreeTier()
+    asked.expect_plan()
+    asked.fail("get_free_tier_usage", "AccessDeniedException")
+    row = cost_review_spend.account_row(
+        "123456789012", [{"environment": "staging", "costs": [], "free_tier": asked.run(unavailable="mark")}]
+    )
+    assert row["free_tier"]["plan"]["type"] == "FREE" and row["free_tier"]["offers"] == []
+    assert any("freetier:GetFreeTierUsage" in gap["why"] for gap in row["gaps"] if gap["what"] == "free tier")
 
 
 def test_the_free_tier_of_an_account_has_its_plan_and_bars(world: World) -> None:

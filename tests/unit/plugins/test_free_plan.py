@@ -117,12 +117,14 @@ def test_what_aws_has_taken_already_is_not_asked_about() -> None:
         free_plan.check(FREE, {**values, "mcp_instance_type": "t3.large"}, SIZES, stacks)
 
 
-def preflight_of(monkeypatch: pytest.MonkeyPatch, phase: str, **params: t.Any) -> dict[str, t.Any]:
+def preflight_of(
+    monkeypatch: pytest.MonkeyPatch, phase: str, stacks: dict[str, t.Any] = NONE, **params: t.Any
+) -> dict[str, t.Any]:
     """Run preflight on an account with a FREE plan; what else it looks at is given."""
     values = {"mcp_phase": phase, "mcp_environment": phase, "mcp_sandbox": False, "mcp_region": "us-east-1"}
     values["mcp_database_backup_days"] = 2
     monkeypatch.setattr(preflight, "validated", lambda _ctx: values)
-    monkeypatch.setattr(preflight, "describe", lambda *_arguments: {"stacks": NONE})
+    monkeypatch.setattr(preflight, "describe", lambda *_arguments: {"stacks": stacks})
     monkeypatch.setattr(preflight, "read_yaml", lambda *_arguments: {"phases": {"staging": SIZES}})
     service = FreeTier()
     result = preflight.run(Context({"sizes_file": "", **params}, lambda *_arguments: service.client))
@@ -144,3 +146,31 @@ def test_preflight_asks_only_where_somebody_wants_to_know(
     monkeypatch: pytest.MonkeyPatch, phase: str, asked: bool
 ) -> None:
     assert "account_plan" not in preflight_of(monkeypatch, phase, account_plan=asked)
+
+
+DEPLOYED: dict[str, t.Any] = {
+    "app": {"status": "UPDATE_COMPLETE", "parameters": {"InstanceType": SIZES["ec2"]["instance_type"]}},
+    "data": {
+        "status": "UPDATE_COMPLETE",
+        "parameters": {"InstanceClass": SIZES["rds"]["instance_class"], "BackupRetentionDays": "2"},
+    },
+}
+
+
+@pytest.mark.parametrize("phase", ["staging", "production"])
+def test_preflight_asks_nobody_where_everything_is_there_already(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
+    assert "account_plan" not in preflight_of(monkeypatch, phase, DEPLOYED, account_plan=True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"app": {**DEPLOYED["app"], "status": None}},
+        {"data": {"status": "UPDATE_COMPLETE", "parameters": {**DEPLOYED["data"]["parameters"], "InstanceClass": "x"}}},
+    ],
+)
+def test_preflight_asks_before_something_is_created_or_has_another_size(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, t.Any]
+) -> None:
+    found = preflight_of(monkeypatch, "staging", {**DEPLOYED, **other}, account_plan=True)
+    assert found["account_plan"]["type"] == "FREE"

@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import free_tier, free_tier_info
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import SHARED_SESSION, Context, McpError
+from botocore.exceptions import UnknownServiceError
 from botocore.stub import Stubber
 
 TODAY = datetime.date(2026, 11, 11)
@@ -98,7 +99,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def test_the_plan_and_its_credits(world: World) -> None:
     ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30, minutes=5)
     world.expect_plan(accountPlanExpirationDate=ends)
-    result = world.run(plan_only=True)
+    world.expect_usage()
+    result = world.run(expect=[])
     assert (result["available"], result["why"], result["offers"], result["unknown"]) == (True, None, [], [])
     assert result["plan"] == {
         "type": "FREE",
@@ -114,13 +116,15 @@ def test_the_plan_and_its_credits(world: World) -> None:
 def test_a_plan_that_is_over_has_no_days_left(world: World) -> None:
     ended = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     world.expect_plan(accountPlanExpirationDate=ended, accountPlanStatus="EXPIRED")
-    assert world.run(plan_only=True)["plan"]["days_left"] == 0
+    world.expect_usage()
+    assert world.run()["plan"]["days_left"] == 0
 
 
 def test_a_paid_account_has_neither_credits_nor_an_end(world: World) -> None:
     answer = {"accountId": "123456789012", "accountPlanType": "PAID", "accountPlanStatus": "ACTIVE"}
     world.stub.add_response("get_account_plan_state", answer, {})
-    plan = world.run(plan_only=True)["plan"]
+    world.expect_usage()
+    plan = world.run()["plan"]
     assert (plan["type"], plan["credits"], plan["expires"], plan["days_left"]) == ("PAID", None, None, None)
 
 
@@ -142,10 +146,22 @@ def test_a_plan_that_aws_does_not_tell_is_unknown(world: World, code: str, said:
     assert result["unknown"] == [{"what": "account plan", "why": result["plan"]["unknown"]}]
 
 
-def test_the_plan_alone_may_be_unknown(world: World) -> None:
-    world.fail("get_account_plan_state", "ResourceNotFoundException")
-    result = world.run(plan_only=True)
-    assert not result["available"] and result["why"] == result["plan"]["unknown"]
+def test_a_botocore_that_is_too_old_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 2025-07 it knows no plan, before 2023-11 no free tier at all."""
+    params = ArgumentSpecValidator(free_tier_info.ARGUMENT_SPEC).validate({"unavailable": "mark"}).validated_parameters
+
+    def none(_service: str, _region: str | None) -> t.Any:
+        raise UnknownServiceError(service_name="freetier", known_service_names="many")
+
+    def without_plans(_service: str, _region: str | None) -> t.Any:
+        return object()
+
+    for make in (none, without_plans):
+        plan = free_tier.account_plan(lambda make=make: make("freetier", None))
+        assert plan["type"] == "unknown" and "pip install --upgrade boto3" in plan["unknown"]
+    result = free_tier_info.run(Context(params, none))
+    assert (result["available"], result["plan"]["type"]) == (False, "unknown")
+    assert "freetier:GetFreeTierUsage" in result["why"] and "many" not in result["why"]
 
 
 # Offers
@@ -298,9 +314,3 @@ def test_a_free_plan_refuses_more(plan: str, wanted: dict[str, t.Any], said: str
 
 def test_an_unknown_plan_in_its_short_form_refuses_nothing() -> None:
     assert free_tier.free_plan_problems({"unknown": "not available on the emulator"}, {"phase": "scale"}) == []
-
-
-def test_what_ends_the_credits_is_named() -> None:
-    types = ["AWS::S3::Bucket", "AWS::SSO::Instance", "AWS::Organizations::Organization", "AWS::SSO::Instance"]
-    assert free_tier.ends_credits(types) == ["an Identity Center instance", "an organization"]
-    assert free_tier.ends_credits(["AWS::S3::Bucket"]) == []

@@ -252,7 +252,6 @@ PRICE = "items/alb.hour/prices/us-east-1"
         ("items", None, "has no 'items'"),
         ("extra", 1, "has the key 'extra'"),
         ("as_of", "22.11.2026", "as_of is '22.11.2026': allowed is a date"),
-        ("hours_per_month", 730, "hours_per_month is 730: allowed is a number from 0 in quotes"),
         ("factors/eu-south-1", None, "factors.eu-south-1 is None"),
         ("factors/eu-south-1/factor", "x", "factors.eu-south-1.factor is 'x'"),
         ("allowances/data-out/amount", "-1", "allowances.data-out.amount is '-1'"),

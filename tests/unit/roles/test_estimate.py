@@ -49,8 +49,11 @@ def offline(phase: str, **variables: t.Any) -> dict[str, t.Any]:
     return preflight.run(Context(params, nobody))
 
 
-def arguments(phase: str, **variables: t.Any) -> dict[str, t.Any]:
-    """Return the arguments of the role's task, worked out."""
+def arguments(phase: str, registered: dict[str, t.Any] | None = None, **variables: t.Any) -> dict[str, t.Any]:
+    """Return the arguments of the role's task, worked out.
+
+    :param registered: what tasks before it found
+    """
     result = offline(phase, **variables)
     templar = Templar(
         loader=DataLoader(),
@@ -59,6 +62,7 @@ def arguments(phase: str, **variables: t.Any) -> dict[str, t.Any]:
             **loaded("preflight", "vars", "main.yml"),
             **loaded(phase, "vars", "main.yml"),
             **result["options"],
+            **(registered or {}),
             "role_path": str(ROLES / phase),
             "preflight__result": result,
             "mcp_deployment": result["deployment"],
@@ -67,8 +71,9 @@ def arguments(phase: str, **variables: t.Any) -> dict[str, t.Any]:
             "_mcp_estimate_path": "reports/estimate.json",
         },
     )
-    task = loaded("preflight", "tasks", "estimate.yml")[0]["pratikoai.mcp_servers.cost_estimate"]
-    found: dict[str, t.Any] = templar.template(task)
+    task = loaded("preflight", "tasks", "estimate.yml")[0]
+    templar.available_variables = {**templar.available_variables, **task["vars"]}
+    found: dict[str, t.Any] = templar.template(task["pratikoai.mcp_servers.cost_estimate"])
     return found
 
 
@@ -130,6 +135,35 @@ def test_a_machine_of_ones_own_costs_nothing_but_for_a_real_bucket() -> None:
 @pytest.mark.parametrize("phase", ["staging", "production"])
 def test_without_metrics_there_are_none_to_pay(phase: str) -> None:
     assert arguments(phase, mcp_metrics="off")["usage"] == {"custom_metrics": 0}
+
+
+@pytest.mark.parametrize("phase", ["staging", "production"])
+def test_metrics_by_tool_are_counted_or_named(phase: str) -> None:
+    options = arguments(phase, mcp_metrics_by_tool=True)
+    estimate = world.run(phase, **{key: options[key] for key in ("stacks", "usage", "beside")})["estimate"]
+    assert [item["resource"] for item in estimate["unpriced"]] == ["metrics by tool"]
+    assert "Three metrics each" in estimate["unpriced"][0]["why"]
+    given = {"mcp_usage": {"tool_metrics": 12}}
+    options = arguments(phase, mcp_metrics_by_tool=True, **given)
+    estimate = world.run(phase, **{key: options[key] for key in ("stacks", "usage", "beside")})["estimate"]
+    assert options["beside"] == [] and "12" in [
+        line["quantity"] for line in estimate["lines"] if line["item"] == "cloudwatch.metric"
+    ]
+    switched_off: list[dict[str, t.Any]] = [{}, {"mcp_metrics_by_tool": True, "mcp_metrics": "off"}]
+    for off in switched_off:
+        assert arguments(phase, None, **off, **given)["usage"]["tool_metrics"] == 0
+
+
+@pytest.mark.parametrize("phase", ["staging", "production"])
+def test_a_signing_key_is_beside_the_stacks_by_what_is_in_kms(phase: str) -> None:
+    def keys(store: str, *ids: str | None) -> list[tuple[int, int]]:
+        looked = {f"{phase}__key": {"keys": [{"kms_key_id": name} for name in ids]}}
+        rows = arguments(phase, {} if ids == ("skipped",) else looked, mcp_signing_key_store=store)["beside"]
+        return [(row["quantity"], row["deployed"]) for row in rows]
+
+    assert keys("kms", "skipped") == keys("kms") == keys("kms", None) == [(1, 0)]
+    assert keys("kms", "a") == [(1, 1)] and keys("kms", "a", "b") == [(2, 2)]
+    assert keys("ssm", None) == [] and keys("ssm", "a") == [(1, 1)]
 
 
 def test_secrets_in_ssm_cost_nothing() -> None:

@@ -308,6 +308,12 @@ def test_a_t_instance_is_never_billed_for_more_than_its_hours() -> None:
     assert "CreditSpecification" not in data(InstanceType="m7i.large", CpuCredits="none")
 
 
+def test_what_an_instance_costs_counts_for_its_environment() -> None:
+    """Tags of the stack do not reach what a launch template starts."""
+    for kind in data(Environment="blue")["TagSpecifications"]:
+        assert {"Key": "mcp:environment", "Value": "blue"} in kind["Tags"], kind["ResourceType"]
+
+
 def test_user_data_reaches_the_instance_as_it_is() -> None:
     """Also where the script has what would be a reference of CloudFormation's."""
     script = "#!/bin/bash\necho ${HOME} $(id)\n"
