@@ -207,6 +207,7 @@ def test_a_larger_database_is_planned_with_what_happens_to_the_data(staging: Sta
     assert f"change:    +{more:.2f} USD a month" in run.stdout
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("size", "said"),
     [
@@ -219,6 +220,7 @@ def test_storage_that_rds_would_refuse_is_refused_before(staging: Staging, size:
     assert said in " ".join(run.output.split()) and "Nothing was changed." in run.output
 
 
+@pytest.mark.proof
 def test_a_replacement_of_the_database_is_refused(staging: Staging) -> None:
     edited = staging.copied_to(staging.project.parent / "edited")
     template = edited.project / "roles" / "staging" / "files" / "data.yaml"
@@ -243,6 +245,7 @@ def test_limits_reach_the_running_server_without_a_release(staging: Staging) -> 
     assert staging.play("playbooks/limits.yml", "-e", '{"mcp_limits": {}}').require().changed == 1
 
 
+@pytest.mark.proof
 def test_token_and_drift_look_only(staging: Staging) -> None:
     before = staging.token
     assert staging.play("playbooks/token.yml").require().changed == 0
@@ -253,6 +256,7 @@ def test_token_and_drift_look_only(staging: Staging) -> None:
     )
 
 
+@pytest.mark.proof
 def test_a_saved_plan_is_executed_once(staging: Staging) -> None:
     staging.play("playbooks/plan.yml", "-e", "mcp_log_level=WARNING").require()
     plan = staging.report("plan")["plan"]
@@ -281,8 +285,10 @@ def test_there_is_no_other_secret_to_rotate(staging: Staging) -> None:
     assert "mcp_secret is origin: allowed is all or request_state" in said and "Nothing was changed." in said
 
 
+@pytest.mark.proof
 def test_a_destroy_of_the_app_keeps_address_and_data(story: Story) -> None:
     staging, endpoint = story.staging, story.first_report["endpoint"]
+    staging.call("save_document", document_id="outlives", title="Outlives the app", text="kept")
     refused = staging.destroy().require(2)
     assert "mcp_confirm is ''" in " ".join(refused.output.split()) and len(stacks(staging)) == len(LAYERS)
     run = staging.destroy("-e", "mcp_confirm=staging").require()
@@ -290,7 +296,7 @@ def test_a_destroy_of_the_app_keeps_address_and_data(story: Story) -> None:
     assert "kept:" in run.stdout and "0.0225 USD an hour" in run.stdout
     staging.deploy().require()
     assert staging.report()["endpoint"] == endpoint
-    assert ("In PostgreSQL",) in rows(staging, "select title from documents")
+    assert ("Outlives the app",) in rows(staging, "select title from documents")
     assert staging.deploy().require().changed == 0
 
 

@@ -36,6 +36,11 @@ class Site:
     staging: Staging
     folder: Path
     live: str = ""
+    before: str = ""
+
+    def serves(self, version: str) -> None:
+        """Remember what serves from now on."""
+        self.before, self.live = self.live, version
 
     def options(self, version: str, fault: str = "") -> tuple[str, ...]:
         """Return what is typed to release a version."""
@@ -49,7 +54,7 @@ class Site:
             "mcp_verify_tool": TOOL,
             "mcp_verify_expect": GOOD,
             # One that is never ready is given up twice.
-            "mcp_ready_timeout": 30,
+            "mcp_ready_timeout": 15 if fault else 60,
         }
         return "-e", json.dumps(variables)
 
@@ -93,7 +98,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, private_home: Path) -> t.Iter
     try:
         site.staging.sandbox.start()
         site.deploy("one").require()
-        site.live = "one"
+        site.serves("one")
         yield site
     finally:
         site.staging.sandbox.stop()
@@ -105,7 +110,7 @@ def test_a_good_release_loses_no_call(site: Site) -> None:
         run = site.deploy("two").require()
         ended = time.time()
         log = load.finish()
-    site.live = "two"
+    site.serves("two")
     print(log.describe())
     log.require_span(began, ended)
     assert log.failed == []
@@ -134,40 +139,47 @@ def test_a_release_that_is_not_ready_takes_no_call(site: Site) -> None:
     assert "did not come to serve" in newest["reason"]
 
 
+@pytest.mark.proof
 def test_the_next_good_release_goes_on_from_there(site: Site) -> None:
     site.deploy("four").require()
-    site.live = "four"
+    site.serves("four")
     assert site.answers == "four"
     assert site.deploy("four").require().changed == 0
 
 
+@pytest.mark.proof
 def test_a_rollback_loses_no_call_and_keeps_the_data(site: Site) -> None:
-    site.staging.call("save_document", document_id="kept", title="Written by four", text="kept")
-    look = site.staging.play("playbooks/rollback.yml", *site.options("four"), "--check", "--diff").require()
-    assert "AWS::EC2::LaunchTemplate" in look.stdout and site.answers == "four"
+    bad, good = site.live, site.before
+    site.staging.call("save_document", document_id="kept", title="Written by the bad one", text="kept")
+    look = site.staging.play("playbooks/rollback.yml", *site.options(bad), "--check", "--diff").require()
+    assert "AWS::EC2::LaunchTemplate" in look.stdout and site.answers == bad
     with site.load("rollback") as load:
         began = time.time()
-        site.staging.play("playbooks/rollback.yml", *site.options("four")).require()
+        site.staging.play("playbooks/rollback.yml", *site.options(bad)).require()
         ended = time.time()
         log = load.finish()
     print(log.describe())
     log.require_span(began, ended)
-    assert log.failed == [] and log.versions == {"four", "two"}
-    site.live = "two"
-    assert site.answers == "two"
-    assert site.staging.call("get_document", document_id="kept")["title"] == "Written by four"
+    assert log.failed == [] and log.versions == {bad, good}
+    site.serves(good)
+    assert site.answers == good
+    assert site.staging.call("get_document", document_id="kept")["title"] == "Written by the bad one"
     newest = site.records[0]
     assert (newest["outcome"], newest["live"]) == ("live", True) and newest["rolled_back_from"]
 
 
 def test_a_refused_release_cannot_be_gone_back_to(site: Site) -> None:
     refused = next(item for item in site.records if item["outcome"] == "refused")
-    run = site.staging.play("playbooks/rollback.yml", *site.options("two"), "-e", f"mcp_release={refused['id']}")
+    typed = ("playbooks/rollback.yml", *site.options(site.live))
+    run = site.staging.play(*typed, "-e", f"mcp_release={refused['id']}")
     assert "was refused and never took traffic" in " ".join(run.require(2).output.split())
-    emergency = site.staging.play("playbooks/rollback.yml", *site.options("two"), "-e", "mcp_emergency=true").require(2)
+    emergency = site.staging.play(
+        "playbooks/rollback.yml", *site.options(site.live), "-e", "mcp_emergency=true"
+    ).require(2)
     assert "mcp_emergency is true: allowed is false in phase staging" in " ".join(emergency.output.split())
 
 
+@pytest.mark.proof
 def test_a_run_that_is_killed_in_the_refresh_is_gone_on_with(site: Site) -> None:
     client = site.staging.sandbox.client("autoscaling")
 
@@ -190,7 +202,7 @@ def test_a_run_that_is_killed_in_the_refresh_is_gone_on_with(site: Site) -> None
         live.kill()
         live.communicate()
     run = site.deploy("five").require()
-    site.live = "five"
+    site.serves("five")
     assert site.answers == "five" and "took the lock" not in run.stderr
     assert len(client.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"]) == began + 1
     assert site.deploy("five").require().changed == 0
