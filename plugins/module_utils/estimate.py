@@ -125,6 +125,8 @@ def finished(ctx: Context, estimate: dict[str, t.Any]) -> dict[str, t.Any]:
             except OSError as error:
                 raise McpError(f"path: {path} cannot be written: {error}. Choose another folder.") from error
             ctx.progress(f"report:    {path}")
-    if ctx.diff_mode and difference and (difference["lines"] or difference["unpriced"]):
-        result["diff"] = [{"prepared": estimate_difference.diff_text(estimate["environment"], difference)}]
+    if ctx.diff_mode and difference and difference["monthly"] and (difference["lines"] or difference["unpriced"]):
+        # As lines of progress: Ansible shows a diff of a changed task only.
+        for line in estimate_difference.diff_lines(estimate["environment"], difference):
+            ctx.progress(line)
     return result

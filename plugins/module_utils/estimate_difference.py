@@ -103,8 +103,8 @@ def not_compared(error: Exception) -> dict[str, t.Any]:
     }
 
 
-def diff_text(name: str, difference: dict[str, t.Any]) -> str:
-    """Return a difference for ``--diff``."""
+def diff_lines(name: str, difference: dict[str, t.Any]) -> list[str]:
+    """Return a difference, as far as it is known, for ``--diff``."""
     lines = [f"monthly cost of {name}, USD"]
     for line in difference["lines"]:
         before, after = cents(Decimal(line["before"])), cents(Decimal(line["after"]))
@@ -116,4 +116,4 @@ def diff_text(name: str, difference: dict[str, t.Any]) -> str:
         f"  in all: {cents(Decimal(difference['before']))} -> {cents(Decimal(difference['after']))} "
         f"({sign}{cents(total)} a month)"
     )
-    return "\n".join(lines) + "\n"
+    return lines

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 Run = t.Callable[..., PlaybookRun]
 # Whoever is asked does not answer.
-NOBODY = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+NOBODY = {"HTTPS_PROXY": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 
 
 def estimate(run: Run, project: Path, phase: str, *options: str) -> dict[str, t.Any]:

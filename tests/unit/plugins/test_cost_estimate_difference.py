@@ -65,26 +65,26 @@ def text_of(phase: str, layer: str) -> str:
 
 @pytest.mark.parametrize("phase", ["staging", "production"])
 def test_nothing_planned_asks_nobody_and_is_no_difference(phase: str) -> None:
-    result = Aws().run(phase, deployed(phase), diff_mode=True)
+    shown: list[str] = []
+    result = Aws().run(phase, deployed(phase), diff_mode=True, progress=shown.append)
     difference = result["estimate"]["difference"]
     assert difference["against"] == "deployed" and difference["monthly"] == "0" and difference["lines"] == []
     assert difference["before"] == difference["after"] == result["estimate"]["totals"]["always_free"]
-    assert "diff" not in result
+    assert shown == []
 
 
 def test_another_class_is_the_difference_of_its_hours() -> None:
-    aws = Aws()
+    aws, shown = Aws(), list[str]()
     aws.has("mcp-staging-data", text_of("staging", "data"))
     stacks = world.stacks("staging", InstanceClass="db.t3.small")
-    result = aws.run("staging", deployed("staging", ("data",)), stacks=stacks, diff_mode=True)
+    result = aws.run("staging", deployed("staging", ("data",)), stacks=stacks, diff_mode=True, progress=shown.append)
     difference = result["estimate"]["difference"]
     assert Decimal(difference["monthly"]) == BIGGER and difference["monthly"].startswith("+")
     assert {(line["resource"], line["item"]) for line in difference["lines"]} == {
         ("data.Database", "rds.postgres.db.t3.micro"),
         ("data.Database", "rds.postgres.db.t3.small"),
     }
-    prepared = result["diff"][0]["prepared"]
-    assert prepared.splitlines()[-1].endswith(f"(+{BIGGER:.2f} a month)")
+    assert shown[0] == "monthly cost of staging, USD" and shown[-1].endswith(f"(+{BIGGER:.2f} a month)")
 
 
 def test_back_to_a_smaller_one_is_less() -> None:
