@@ -49,6 +49,7 @@ def rotating(deployed: Environment, edited: Environment) -> t.Iterator[Environme
         deployed.play("playbooks/token.yml").require()
 
 
+@pytest.mark.proof
 def test_a_rotation_keeps_old_tokens_and_signs_with_the_new_key(rotating: Environment) -> None:
     old = rotating.token
     look = rotating.play("playbooks/rotate_signing_key.yml", "--check").require()

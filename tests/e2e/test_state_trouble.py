@@ -192,6 +192,7 @@ def remove_bucket(world: World) -> None:
     s3.delete_bucket(Bucket=name)
 
 
+@pytest.mark.proof
 def test_bucket_that_was_deleted_by_hand(world: World) -> None:
     remove_bucket(world)
     deploy = world.run().require(2)
