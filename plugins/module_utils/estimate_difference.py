@@ -44,8 +44,15 @@ def deployed_resources(
         answer = ctx.client("cloudformation").get_template(StackName=stack["name"], TemplateStage="Processed")
         body = answer["TemplateBody"]
         text = body if isinstance(body, str) else json.dumps(body)
-        found += read_resources(layer, text, stack["name"], stack.get("parameters") or {}, {}, **how)
+        there = read_resources(layer, text, stack["name"], stack.get("parameters") or {}, {}, **how)
+        found += in_order_of(resources, there)
     return found
+
+
+def in_order_of(resources: list[Resource], others: list[Resource]) -> list[Resource]:
+    """Return others in the order of resources: AWS hands templates back in another one, and the first take what is free."""
+    place = {resource.logical_id: number for number, resource in enumerate(resources)}
+    return sorted(others, key=lambda item: (place.get(item.logical_id, len(place)), item.logical_id))
 
 
 def unchanged(stacks: dict[str, dict[str, t.Any]], wanted: dict[str, list[Resource]]) -> bool:

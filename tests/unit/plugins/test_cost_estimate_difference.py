@@ -87,6 +87,18 @@ def test_another_class_is_the_difference_of_its_hours() -> None:
     assert shown[0] == "monthly cost of staging, USD" and shown[-1].endswith(f"(+{BIGGER:.2f} a month)")
 
 
+def test_the_order_of_a_deployed_template_makes_no_difference() -> None:
+    """There are more alarms than an account has free: the same ones have to be billed."""
+    document = template.load_template(text_of("staging", "watch"), "watch")
+    document["Resources"] = dict(reversed(document["Resources"].items()))
+    aws = Aws()
+    aws.has("mcp-staging-watch", json.dumps(document))
+    given = {**world.stacks("staging"), "more": {"template": str(Path(world.stacks("staging")["watch"]["template"]))}}
+    stacks = {**deployed("staging", ("watch",)), "more": {**deployed("staging")["watch"]}}
+    given["more"]["parameters"] = given["watch"]["parameters"]
+    assert aws.run("staging", stacks, stacks=given)["estimate"]["difference"]["lines"] == []
+
+
 def test_back_to_a_smaller_one_is_less() -> None:
     aws = Aws()
     aws.has("mcp-staging-data", text_of("staging", "data"))
