@@ -50,7 +50,7 @@ def deployed_resources(
 
 
 def in_order_of(resources: list[Resource], others: list[Resource]) -> list[Resource]:
-    """Return others in the order of resources: AWS hands templates back in another one, and the first take what is free."""
+    """Return others in the order of resources: AWS changes that of a template, and the first take what is free."""
     place = {resource.logical_id: number for number, resource in enumerate(resources)}
     return sorted(others, key=lambda item: (place.get(item.logical_id, len(place)), item.logical_id))
 
