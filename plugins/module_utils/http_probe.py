@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import socket
 import ssl
@@ -70,7 +71,11 @@ def plain_url(url: str) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    return host == "localhost" or host == "::1" or str(host).startswith("127.")
+    """Tell whether a host is this machine; a name that only begins like an address is not."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 @functools.cache

@@ -333,6 +333,8 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
         ({"url": "https://"}, "is not an http"),
         ({"url": "https://me:hidden@x:port/"}, "url=x:port/ is not an http"),
         ({"url": "http://server.invalid/", "token_file": "t"}, "would carry the token unencrypted"),
+        # A name that only begins like an address of this machine.
+        ({"url": "http://127.server.invalid/", "token_file": "t"}, "would carry the token unencrypted"),
         ({"url": "http://x/", "samples": 0}, "samples=0 is less than 1"),
         ({"url": "http://x/", "attempts": 0}, "attempts=0"),
         ({"url": "http://x/", "timeout": 0}, "timeout=0"),
