@@ -103,6 +103,13 @@ def answers(port: int, path: str, timeout: float = 5.0) -> dict[str, t.Any] | No
         connection.close()
 
 
+def make_deploy(port: int) -> str:
+    """Return the command that goes on with another port; make hands on what was typed behind it."""
+    environment = os.environ.get("ENV", "")
+    chosen = f" ENV={environment}" if environment in ("local", "staging") else ""
+    return f"make deploy{chosen} SANDBOX_PORT={port}"
+
+
 def require_free(port: int, base: int) -> None:
     """Refuse a taken port, and say who has it.
 
@@ -115,7 +122,7 @@ def require_free(port: int, base: int) -> None:
     what = "emulated AWS" if port == base else "front door"
     raise SandboxError(
         f"SANDBOX_PORT is {base}, and port {port} for the {what} is held by {holder}. "
-        f"Choose another one (it takes a few ports from there on): make deploy SANDBOX_PORT={base + 100}"
+        f"Choose another one (it takes a few ports from there on): {make_deploy(base + 100)}"
     )
 
 
@@ -214,7 +221,7 @@ def refuse_other_port(sandbox: Sandbox) -> None:
             running = int(record["port"]) - offset
             raise SandboxError(
                 f"SANDBOX_PORT is {sandbox.port}, but this sandbox runs on port {running} already. "
-                f"Go on with: make deploy SANDBOX_PORT={running} - or end it first with: make sandbox-stop"
+                f"Go on with: {make_deploy(running)} - or end it first with: make sandbox-stop"
             )
 
 

@@ -155,7 +155,9 @@ def test_taken_port_is_said(checkout: Checkout) -> None:
     base = free_ports()
     with socket.create_server(("127.0.0.1", base)):
         done = checkout.make("sandbox-start", f"SANDBOX_PORT={base}")
+        other = checkout.make("sandbox-start", f"SANDBOX_PORT={base}", "ENV=staging")
     assert says(done, f"SANDBOX_PORT is {base}", "held by", f"make deploy SANDBOX_PORT={base + 100}")
+    assert says(other, f"make deploy ENV=staging SANDBOX_PORT={base + 100}")
 
 
 @pytest.mark.parametrize("port", ["80", "http", "70000"])
