@@ -51,7 +51,7 @@ MAKE_VENVS = $(PYTHON) scripts/venv.py
 SANDBOX_COMMAND = $(PYTHON) sandbox/sandbox.py
 
 .PHONY: help venv deploy destroy backup backups restore token sandbox-start sandbox-stop sandbox-reset sandbox-status
-.PHONY: check lint sanity test test-only proof bench clean need-python need-inventory dev
+.PHONY: health check lint sanity test test-only proof bench clean need-python need-inventory dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ restore: need-inventory venv $(if $(OVERLAY),sandbox-start) ## restore the newes
 
 token: need-inventory venv $(if $(OVERLAY),sandbox-start) ## write a fresh token for ENV's clients
 	@$(PLAYBOOK) playbooks/token.yml $(INVENTORIES) $(ARGS)
+
+health: need-inventory venv ## look how ENV is: make health ENV=local; all of them: scripts/health-check.sh
+	@$(PLAYBOOK) playbooks/health.yml $(INVENTORIES) $(ARGS)
 
 sandbox-start: venv
 	@$(SANDBOX_COMMAND) start --port $(SANDBOX_PORT)

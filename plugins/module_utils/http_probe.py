@@ -2,19 +2,17 @@
 # Copyright: (c) 2026, PratikoAI
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTP request and its judgement; what every probe shares."""
+"""One HTTP request; what every probe shares."""
 
 from __future__ import annotations
 
-import functools
-import ipaddress
-import json
 import socket
-import ssl
 import time
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_pool import Pools, ask
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 EVIDENCE_CHARACTERS = 200
@@ -54,8 +52,9 @@ class Reply:
         return self.headers.get("content-type", "").lower().startswith("text/event-stream")
 
     def describe(self) -> str:
-        """Return the status and the beginning of the body."""
-        text = " ".join(self.body.decode("utf-8", "replace").split())
+        """Return the status, the beginning of the body, and where a redirect points to."""
+        place = self.headers.get("location", "").partition("?")[0] if 300 <= self.status < 400 else ""
+        text = " ".join([f"to {place}" if place else "", *self.body.decode("utf-8", "replace").split()]).strip()
         return f"HTTP {self.status} {shorten(text)}".rstrip()
 
 
@@ -68,48 +67,6 @@ def plain_url(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def is_loopback(host: str | None) -> bool:
-    """Tell whether a host is this machine; a name that only begins like an address is not."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-@functools.cache
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Return a verifying TLS context, made once a process: reading the CA certificates costs more than a request.
-
-    :raises OSError: ``ca_file`` cannot be read (``ssl.SSLError`` when it holds no certificate)
-    """
-    context = ssl.create_default_context(cafile=ca_file)
-    paths = ssl.get_default_verify_paths()
-    if not ca_file and not paths.cafile and not paths.capath:
-        # Pythons from python.org on macOS come without any CA certificate; botocore brings its own.
-        from botocore.httpsession import where
-
-        context.load_verify_locations(where())
-    return context
-
-
-def open_pool(url: str, timeout: float, ca_file: str | None) -> t.Any:
-    """Return a urllib3 pool of its own for one probe; the proxy variables of the environment are honoured."""
-    # From the environment only: the lookup in macOS's settings crashes forked processes.
-    from urllib import request
-
-    import urllib3
-
-    bypass = request.proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
-    parts = urlsplit(url)
-    options: dict[str, t.Any] = {"retries": False, "timeout": urllib3.Timeout(total=timeout)}
-    if parts.scheme == "https":
-        options["ssl_context"] = tls_context(ca_file)
-    proxy = request.getproxies_environment().get(parts.scheme)
-    if proxy and not is_loopback(parts.hostname) and not bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, **options)
-    return urllib3.PoolManager(**options)
 
 
 def read_body(response: t.Any, deadline: float, complete: Complete | None) -> bytes:
@@ -150,88 +107,59 @@ def http_failure(error: Exception, url: str, timeout: float) -> Finding:
     return Finding("critical", f"{shown}: {text}", look)
 
 
-def http_sender(url: str, timeout: float, ca_file: str | None) -> Send:
-    """Return a function that sends requests to ``url`` over one kept connection.
+def http_sender(url: str, seconds: t.Callable[[], float], ca_file: str | None, pools: Pools | None = None) -> Send:
+    """Return a function that sends requests to ``url``.
 
+    :param seconds: how long the next request may take
+    :param pools: connections that others may use before and after; by default one kept connection of its own
     :raises Finding: the CA file cannot be used; from the returned function: the request failed
     """
     import urllib3.exceptions as failures
 
     try:
-        pool = open_pool(url, timeout, ca_file)
+        pool = (pools or Pools()).manager(url, ca_file)
     except OSError as error:
         raise Finding("unknown", f"ca_file {ca_file}: {error}", f"ls -l {ca_file}") from error
 
     def send(method: str, headers: dict[str, str], body: bytes, complete: Complete | None = None) -> Reply:
-        start = time.monotonic()
+        timeout = seconds()
         try:
-            response = pool.request(
-                method, url, headers=headers, body=body or None, redirect=False, preload_content=False
-            )
-            streams = response.headers.get("content-type", "").lower().startswith("text/event-stream")
-            data = read_body(response, start + timeout, complete if streams else None)
+            return exchange(pool, method, url, headers, body, timeout, complete)
         except (failures.HTTPError, OSError, ValueError) as error:
             raise http_failure(error, url, timeout) from error
-        ms = (time.monotonic() - start) * 1000
-        # A stream that its server keeps open cannot carry the next request.
-        response.close() if streams else response.release_conn()
-        return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, data, ms)
 
     return send
 
 
-def differences(expected: t.Any, actual: t.Any, path: str = "") -> list[str]:
-    """Return where ``actual`` lacks or contradicts ``expected`` (dictionaries are compared as subsets)."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        found: list[str] = []
-        for key, value in expected.items():
-            where = f"{path}.{key}" if path else str(key)
-            found += differences(value, actual[key], where) if key in actual else [f"{where} is missing"]
-        return found
-    return [] if expected == actual else [f"{path or 'the answer'} is {shorten(json.dumps(actual))}, not {expected!r}"]
+def exchange(
+    pool: t.Any,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    timeout: float,
+    complete: Complete | None,
+) -> Reply:
+    """Send one request and read its answer.
 
+    :param timeout: seconds for both
+    :raises HTTPError: as urllib3 has it; OSError, ValueError likewise
+    """
+    import urllib3
 
-def judge_http(reply: Reply, expect_status: int, expect_json: dict[str, t.Any] | None) -> str | None:
-    """Return what is wrong with a reply, or None."""
-    if reply.status != expect_status:
-        return f"{reply.describe()} (expected {expect_status})"
-    if not expect_json:
-        return None
-    try:
-        actual = json.loads(reply.body)
-    except ValueError:
-        return f"{reply.describe()} (expected JSON)"
-    wrong = differences(expect_json, actual)
-    return f"HTTP {reply.status}: {'; '.join(wrong)}" if wrong else None
+    start = time.monotonic()
+    options = {"redirect": False, "preload_content": False, "timeout": urllib3.Timeout(total=timeout)}
+    response = ask(pool, method, url, headers=headers, body=body or None, **options)
+    reply_headers = {name.lower(): value for name, value in response.headers.items()}
+    streams = reply_headers.get("content-type", "").lower().startswith("text/event-stream")
+    data = read_body(response, start + timeout, complete if streams else None)
+    ms = (time.monotonic() - start) * 1000
+    # A stream that its server keeps open cannot carry the next request.
+    response.close() if streams else response.release_conn()
+    return Reply(response.status, reply_headers, data, ms)
 
 
 def measure(call: t.Callable[[], float], samples: int) -> list[float]:
     """Return the milliseconds of the calls; the first of several only warms up and is dropped."""
     times = [call() for _sample in range(samples)]
     return times[1:] or times
-
-
-def probe_http(send: Send, probe: dict[str, t.Any], token: str | None) -> tuple[list[float], str]:
-    """Ask the URL of a probe.
-
-    :returns: milliseconds of the counted requests, and the evidence
-    :raises Finding: no answer, or not the expected one
-    """
-    url, method = plain_url(probe["url"]), probe["method"]
-    headers = {"Accept": "application/json, */*;q=0.5"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    body = b"{}" if method == "POST" else b""
-    headers |= {"Content-Type": "application/json"} if body else {}
-    look = f"curl -i {url}" if method == "GET" else f"curl -i -X {method} {url}"
-    seen = ""
-
-    def call() -> float:
-        nonlocal seen
-        reply = send(method, headers, body, None)
-        wrong = judge_http(reply, probe["expect_status"], probe["expect_json"])
-        if wrong:
-            raise Finding("critical", f"{method} {url}: {wrong}", look)
-        seen = reply.describe()
-        return reply.ms
-
-    times = measure(call, probe["samples"])
-    return times, f"{method} {url}: {seen}"

@@ -80,6 +80,20 @@ def function_label(target: dict[str, t.Any]) -> str:
     return f"lambda {target['function_name']}:{target['qualifier'] or '$LATEST'}"
 
 
+def logs_step(log_group: str) -> str:
+    return f"aws logs tail {log_group} --since 15m"
+
+
+def log_group_of(client: t.Any, target: dict[str, t.Any]) -> str | None:
+    """Return the log group that a function was told to write to, if AWS says it."""
+    wanted = {"FunctionName": target["function_name"], "Qualifier": target["qualifier"]}
+    try:
+        config = client.get_function_configuration(**{name: value for name, value in wanted.items() if value})
+    except AWS_ERRORS:
+        return None
+    return config.get("LoggingConfig", {}).get("LogGroup")
+
+
 def invoke(
     client: t.Any, target: dict[str, t.Any], event: dict[str, t.Any], timeout: float, next_step: str
 ) -> tuple[bytes, float]:

@@ -212,6 +212,9 @@ def shake_hands(talk: Conversation) -> None:
     hello = {"protocolVersion": HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT_INFO}
     result, reply = talk.call("initialize", hello)
     talk.version = str(result.get("protocolVersion"))
+    if talk.version not in HANDSHAKE_VERSIONS:
+        text = f"initialize: the server answers with protocol version {shorten(talk.version)}"
+        raise Finding("critical", f"{text}, not one of {', '.join(HANDSHAKE_VERSIONS)}", talk.next_step)
     talk.session_id = reply.headers.get("mcp-session-id")
     talk.capabilities = result.get("capabilities") or {}
     talk.notify("notifications/initialized")

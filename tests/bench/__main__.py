@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import cold_start, deploy, imports, throughput
+from tests.bench import cold_start, deploy, health, imports, throughput
 
 BENCHMARKS = {
     "cold_start": cold_start.main,
     "throughput": throughput.main,
     "imports": imports.main,
     "deploy": deploy.main,
+    "health": health.main,
 }
 
 

@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from tests.support.checkout import ROOT, copy_project, link_collection
+from tests.support.health import checked, turned
 from tests.support.local import DIRECT, INSTRUCTIONS, Local, edited, frozen, is_kept, rows, wait_until, writing
 from tests.support.playbook import PlaybookRun
 from tests.support.watching import Prometheus, Webhook, needs
@@ -143,6 +144,31 @@ def test_a_database_that_hangs_is_told_and_others_work_goes_on(local: Local, web
         webhook.wait("McpDependencyAway", "firing", 120)
     local.wait_until_ready()
     wait_until(lambda: refuses(local, "delete_document", document_id="none"))
+
+
+# What a service takes with it: the checks that then say something else.
+FALLEN: dict[str, dict[str, str]] = {
+    "redis": {"redis": "critical"},
+    "prometheus": {"prometheus": "critical"},
+    "postgres": {"postgres": "critical", "ready": "critical", "mcp": "critical"},
+    "server": {"mcp": "critical", "ready": "critical", "health": "critical", "prometheus": "warning"},
+}
+
+
+@WATCHED
+def test_a_health_check_tells_exactly_what_is_away(local: Local) -> None:
+    local.into_inventory()
+    local.wait_until_ready()
+    look = functools.partial(checked, local.project, local.home, "local")
+    calm = look()
+    assert (calm.code, set(calm.statuses.values())) == (0, {"healthy"}), calm.report["results"]
+    for service, fallen in FALLEN.items():
+        with local.away(service):
+            during = look()
+        local.wait_until_ready()
+        assert turned(calm.statuses, during.statuses) == {("local", check): s for check, s in fallen.items()}, service
+        assert during.code == 2
+    wait_until(lambda: look().statuses == calm.statuses)
 
 
 def refuses(local: Local, tool: str, **arguments: t.Any) -> bool:

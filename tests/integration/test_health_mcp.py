@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import health
 
 from tests.support.playbook import PlaybookRun
+from tests.unit.plugins.broken_servers import hang, listening
 from tests.unit.plugins.loopback import check, context
 
 # ``old`` hides the current revision as a server of the era before it would: the SDK itself then shakes hands.
@@ -206,3 +207,33 @@ def test_progress_is_shown_while_it_waits(tmp_path: Path, ansible_playbook: t.Ca
     assert time.monotonic() - start < 30
     assert "gone: critical, attempt 1 of 3" in run.stdout and "gone: critical, attempt 2 of 3" in run.stdout
     assert "attempt 3 of 3" not in run.stdout
+
+
+@pytest.mark.parametrize("as_module", [False, True], ids=["in process", "module"])
+def test_what_hangs_does_not_hold_up_the_play(
+    tmp_path: Path, ansible_playbook: t.Callable[..., PlaybookRun], as_module: bool
+) -> None:
+    book, saved = tmp_path / "play.yml", tmp_path / "saved.json"
+    with listening(hang) as port:
+        hung = {"kind": "http", "url": f"http://127.0.0.1:{port}/", "timeout": 300}
+        probes = [{"name": f"hung {number}", **hung} for number in range(20)]
+        wrong = {"name": "wrong", "kind": "htp"}
+        asked = {"environment": "testing", "deadline": 2, "probes": [*probes, wrong]}
+        probing = {
+            "pratikoai.mcp_servers.health": asked,
+            "environment": {"AS_MODULE": "1"} if as_module else {},
+            "ignore_errors": True,
+            "register": "probed",
+        }
+        saving = {"ansible.builtin.copy": {"content": "{{ probed | to_json }}", "dest": str(saved), "mode": "0600"}}
+        python = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        play = {"hosts": "localhost", "gather_facts": False, "vars": python, "tasks": [probing, saving]}
+        book.write_text(json.dumps([play]))
+        began = time.monotonic()
+        ansible_playbook("-i", "localhost,", "-c", "local", str(book)).require()
+        assert time.monotonic() - began < 40
+    outcome = json.loads(saved.read_text())
+    *late, refused = outcome["results"]
+    assert {result["evidence"] for result in late} == {"gave no answer within the deadline of 2 s"}
+    assert "Did you mean http?" in refused["evidence"] and outcome["msg"].startswith("Probe wrong: kind=htp")
+    assert outcome["failed"] is True and outcome["status"] == "unknown"

@@ -64,16 +64,26 @@ class Local:
 
     def command(self, playbook: str, *arguments: str, **variables: t.Any) -> tuple[str, ...]:
         """Return what ansible-playbook is given to run a playbook on it."""
-        given = {
+        given = {**self.given, **variables}
+        return (playbook, "-i", "inventories/local", "-e", json.dumps(given), *arguments)
+
+    @property
+    def given(self) -> dict[str, t.Any]:
+        """The variables that make it an environment of a test."""
+        return {
             "mcp_local_runtime": "process",
             "mcp_local_dir": str(self.folder / "local"),
             "mcp_local_ports": self.ports,
             "mcp_build_dir": str(self.packages),
             "mcp_report_dir": str(self.folder / "reports"),
             **self.variables,
-            **variables,
         }
-        return (playbook, "-i", "inventories/local", "-e", json.dumps(given), *arguments)
+
+    def into_inventory(self) -> None:
+        """Write the variables into the checkout's inventory, for commands that take none."""
+        path = self.project / "inventories" / "local" / "group_vars" / "mcp_env_local.yml"
+        lines = [f"{name}: {json.dumps(value)}\n" for name, value in self.given.items()]
+        path.write_text(path.read_text(encoding="utf-8") + "".join(lines), encoding="utf-8")
 
     def report(self, name: str = "deployment") -> dict[str, t.Any]:
         """Return a report of the last run that wrote it."""

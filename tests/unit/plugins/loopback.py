@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import health
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import Context
 
-RESULT_KEYS = {"environment", "check", "status", "latency_ms", "evidence", "since", "next_step"}
+RESULT_KEYS = {"environment", "check", "kind", "status", "latency_ms", "evidence", "since", "next_step"}
 
 
 @dataclass
