@@ -20,7 +20,7 @@ HEIGHTS = {"critical": 14, "unknown": 11, "warning": 9, "healthy": 4}
 STEP, BAR, HEIGHT = 6, 5, 14
 
 
-def bar(place: int, status: str) -> str:
+def mark(place: int, status: str) -> str:
     """Return one run of a trend; what is only outlined stays within its place."""
     tall, inside = HEIGHTS[status], 0.5 if status == "unknown" else 0
     return (
@@ -32,7 +32,7 @@ def bar(place: int, status: str) -> str:
 def trend(statuses: t.Sequence[str | None], name: str) -> str:
     """Return the last runs, the newest at the right; a run that did not have the check leaves a gap."""
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
-    bars = "".join(bar(place, status) for place, status in enumerate(statuses) if status)
+    bars = "".join(mark(place, status) for place, status in enumerate(statuses) if status)
     width = len(statuses) * STEP
     return (
         f'<svg viewBox="0 0 {width} {HEIGHT}" preserveAspectRatio="xMinYMid meet" role="img" '
@@ -121,7 +121,7 @@ class Page(Figures):
         """Return the page."""
         cards = "".join(self.environment(place) for place in range(len(self.review["environments"])))
         legend = "".join(
-            f'<li><svg viewBox="0 0 {BAR} {HEIGHT}" aria-hidden="true">{bar(0, status)}</svg>{status}</li>'
+            f'<li><svg viewBox="0 0 {BAR} {HEIGHT}" aria-hidden="true">{mark(0, status)}</svg>{status}</li>'
             for status in STATUSES
         )
         return (
