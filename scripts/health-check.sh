@@ -5,7 +5,7 @@
 # Look how the environments are: the first thing to run in trouble.
 #
 # Ends with 2 where anything is critical, else 3 for an unknown environment, a bad option or an environment where no check
-# could run, else 1 for any warning or unknown, else 0.
+# could run or that ansible-playbook did not get to, else 1 for any warning or unknown, else 0.
 set -u
 
 ENVIRONMENTS="local staging production"
@@ -33,8 +33,8 @@ Usage: scripts/health-check.sh [--sandbox] [--verbose] [all|local|staging|produc
   --sandbox   staging and production on the emulated AWS of this machine (SANDBOX_PORT, default 4566)
   --verbose   show on standard error what ansible-playbook says
 
-Ends with 2: something is critical; 3: an unknown environment, a bad option, or an environment where no check could run;
-1: something is a warning or unknown; 0: everything is healthy. Each number is only looked at where none before it is due.
+Ends with 2: something is critical; 3: an unknown environment, a bad option, or an environment where no check could run
+or that ansible-playbook did not get to; 1: something is a warning or unknown; 0: everything is healthy. Each number is only looked at where none before it is due.
 END
 }
 
@@ -70,6 +70,13 @@ cannot() {
         printf 'health-check: %s\n' "$(plain "$1")" >&2
     fi
     exit "$CANNOT"
+}
+
+# in_words FILE: what ansible-playbook said last of what went wrong, on one line.
+in_words() {
+    words=$(grep -E 'ERROR|fatal:|^ *msg:' "$1" 2>/dev/null | tail -n 3 | cut -c 1-800)
+    [ -n "$words" ] || words=$(tail -n 3 "$1" 2>/dev/null | cut -c 1-800)
+    plain "${words:-it says why above}"
 }
 
 # shellcheck disable=SC2329  # by the trap
@@ -146,7 +153,7 @@ fi
 
 trap clean EXIT
 trap interrupted HUP INT TERM
-scratch=$(mktemp -d) || cannot "no temporary folder can be made. See: df -h \"\${TMPDIR:-/tmp}\""
+scratch=$(mktemp -d 2>/dev/null) || cannot "no temporary folder can be made. See: df -h \"\${TMPDIR:-/tmp}\""
 
 # What is put in front of the person's own arguments, the last of it first. The overlay comes after the others, to win.
 name=health
@@ -171,6 +178,14 @@ if [ -n "$sandbox" ]; then
     unset AWS_REGION AWS_DEFAULT_REGION
     export AWS_EC2_METADATA_DISABLED=true
 fi
+# Ansible refuses to start in a locale that is not UTF-8; where none is set Python takes one.
+case ${LC_ALL:-${LC_CTYPE:-${LANG:-UTF-8}}} in
+    *[Uu][Tt][Ff]-8* | *[Uu][Tt][Ff]8*) ;;
+    *)
+        LC_ALL=$(locale -a 2>/dev/null | grep -i -E '^(C|en_US)\.utf-?8$' | head -n 1)
+        export LC_ALL="${LC_ALL:-C.UTF-8}"
+        ;;
+esac
 # A world-writable checkout's ansible.cfg would be ignored; said by name it is not. The others would hide the collection.
 [ -n "${ANSIBLE_CONFIG:-}" ] || export ANSIBLE_CONFIG="$root/ansible.cfg"
 unset ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS
@@ -189,16 +204,27 @@ playbook=''
 
 # Written last, by this run alone.
 if ! { read -r status <"$scratch/exit-status"; } 2>/dev/null; then
-    reason=$(grep -E 'ERROR|fatal:|^ *msg:' "$said" 2>/dev/null | tail -n 3 | cut -c 1-800)
-    [ -n "$reason" ] || reason=$(tail -n 3 "$said" 2>/dev/null | cut -c 1-800)
-    [ "$ended" -ne 0 ] || reason="in check mode there is none. For that: ansible-playbook playbooks/health.yml --check"
-    cannot "ansible-playbook ended with $ended and wrote no report: ${reason:-it says why above}  All of it: the same command \
-with --verbose"
+    reason=$(in_words "$said")
+    [ "$ended" -ne 0 ] || reason="with --check, --list-tasks and the like there is none. For that: \
+ansible-playbook playbooks/health.yml --check"
+    cannot "ansible-playbook ended with $ended and wrote no report: $reason  All of it: the same command with --verbose"
+fi
+# It fails on purpose where something is critical. Where nothing is, somebody or something is missing in the report.
+lost=''
+if [ "$ended" -ne 0 ] && [ "$status" -ne 2 ]; then
+    lost=yes
+    status=$CANNOT
 fi
 case $format in
-    json) cat "$scratch/health.json" ;;
+    json) sed "s/^\( *\"exit_status\": \)[0-9]*/\1$status/" "$scratch/health.json" ;;
     *) cat "$scratch/health.txt" ;;
-esac
+esac || {
+    # Whoever reads standard output has none of it, and JSON would go the same way.
+    errors_in_json=''
+    cannot "what was found out could not be written to standard output; is the disk full?"
+}
+[ -z "$lost" ] || printf 'health-check: ansible-playbook ended with %d, and nothing critical explains it, so this ends with %d: %s  %s\n' \
+    "$ended" "$status" "$(in_words "$said")" "All of it: the same command with --verbose" >&2
 if [ "$format" = report ]; then
     page=''
     { read -r page <"$scratch/page"; } 2>/dev/null

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
     health_aws_backup,
+    health_aws_bucket,
     health_aws_connections,
-    health_aws_data,
     health_aws_database,
     health_aws_due,
     health_aws_edge,
     health_aws_servers,
     health_aws_stack,
+    health_aws_table,
     health_aws_traffic,
     health_aws_watch,
 )
@@ -26,7 +27,8 @@ KINDS: dict[str, Kind] = {
     **health_aws_database.KINDS,
     **health_aws_connections.KINDS,
     **health_aws_traffic.KINDS,
-    **health_aws_data.KINDS,
+    **health_aws_bucket.KINDS,
+    **health_aws_table.KINDS,
     **health_aws_edge.KINDS,
     **health_aws_watch.KINDS,
     **health_aws_due.KINDS,

@@ -34,22 +34,24 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_m
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_words import judged, number, plural
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import Kind, Look, Observation
 
-# Of a class; the system keeps about a quarter of it from small ones, which the formula does not count.
+# Of a class of the family m; the system keeps about a quarter of it from small ones, which the formula does not count.
 MEMORY_GB = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64}
 USABLE = 0.75
-DOUBLED = ("r", "x", "z")
-FORMULA = re.compile(r"LEAST\(\{DBInstanceClassMemory/(\d+)\},\s*(\d+)\)")
+# How many times as much other families have, the longest beginning first.
+TIMES = {"x2iedn": 8, "x2iezn": 8, "x1e": 8, "x": 4, "r": 2, "z": 2, "c": 0.5, "m": 1, "t": 1}
+FORMULA = re.compile(r"LEAST\(\{DBInstanceClassMemory/(\d+)\},(\d+)\)")
 
 
 def limit_of(text: str, instance_class: str) -> tuple[int, str] | None:
     """Return how many connections a parameter allows and how exactly that is known, None where it is not."""
     if text.isdigit():
         return int(text), ""
-    formula = FORMULA.fullmatch(text.replace(" ", "").replace(",", ", "))
+    formula = FORMULA.fullmatch(text.replace(" ", ""))
     family, _dot, size = instance_class.removeprefix("db.").partition(".")
-    if not formula or size not in MEMORY_GB:
+    times = next((found for begin, found in TIMES.items() if family.startswith(begin)), None)
+    if not formula or size not in MEMORY_GB or times is None:
         return None
-    memory = MEMORY_GB[size] * (2 if family.startswith(DOUBLED) else 1) * USABLE * GIB
+    memory = MEMORY_GB[size] * times * USABLE * GIB
     return min(int(memory / int(formula[1])), int(formula[2])), "about "
 
 

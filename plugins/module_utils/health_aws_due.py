@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import datetime, timedelta
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_common import (
@@ -94,6 +95,10 @@ def amount(spend: Row | None) -> float | None:
     return float(text) if text is not None and re.fullmatch(r"-?[0-9.]+(?:[eE][-+]?[0-9]+)?", text) else None
 
 
+def account_of(probe: Row) -> str:
+    return str(probe["target"]).partition(":")[0]
+
+
 def look_at_spend(look: Look) -> Observation:
     """Hold what a budget has counted against its limit."""
     account, _colon, name = target(look).partition(":")
@@ -136,7 +141,7 @@ KINDS = named(
         services=("budgets",),
         region=GLOBAL_REGION,
         check=must(r"\d{12}:[^:\\]+", "ACCOUNT:NAME, the 12 digits of the account and the name of a budget"),
-        step=lambda probe: "aws budgets describe-budgets --account-id " + str(probe["target"]).partition(":")[0],
+        step=lambda probe: f"aws budgets describe-budgets --account-id {shlex.quote(account_of(probe))}",
         actions=actions(budgets="DescribeBudget"),
     ),
 )

@@ -87,8 +87,11 @@ def days_part(look: Look, found: Row) -> Part:
     if end is None:
         return Part("unknown", "it names no end")
     left = between(look.now, end)
-    own = found.get("Type") == "IMPORTED"
-    renewed = "imported, so AWS does not renew it" if own else "renewed by AWS"
+    own, renewed = found.get("Type") == "IMPORTED", "renewed by AWS"
+    if own:
+        renewed = "imported, so AWS does not renew it"
+    elif found.get("RenewalEligibility") == "INELIGIBLE":
+        renewed = "not renewed by AWS" + ("" if found.get("InUseBy") else ", because nothing uses it")
     status, passed = judged(look, "certificate_days", left / timedelta(days=1))
     step = play(look, "deploy") if own else describe(look)
     if left < timedelta():

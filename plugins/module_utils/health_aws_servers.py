@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_common import (
@@ -30,6 +31,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind 
 
 # On their way out; they say nothing of those that stay.
 LEAVING = ("draining", "unhealthy.draining")
+UNUSED = "Target.NotInUse"
 
 
 def is_in_service(instance: Row) -> bool:
@@ -78,14 +80,25 @@ def look_at_group(look: Look) -> Observation:
     return together(f"group {target(look)}", group_parts(look, group))
 
 
+def health_of(item: Row, what: str = "State") -> str:
+    return str((item.get("TargetHealth") or {}).get(what) or "")
+
+
 def reasons(targets: list[Row]) -> str:
     """Count what is wrong with the targets that are not healthy."""
     found: Counter[str] = Counter()
     for item in targets:
-        health = item.get("TargetHealth") or {}
-        if health.get("State") != "healthy":
-            found[" ".join(filter(None, (health.get("State"), health.get("Reason"), health.get("Description"))))] += 1
-    return "; ".join(f"{count} {text}" for text, count in found.most_common())
+        words = [health_of(item, key) for key in ("State", "Reason", "Description")]
+        words = [words[0], f"{UNUSED}: no listener sends calls to it"] if words[1] == UNUSED else words
+        found[" ".join(filter(None, words))] += words[0] != "healthy"
+    return "".join(f"; {count} {text}" for text, count in found.most_common() if count)
+
+
+def target_step(look: Look, staying: list[Row]) -> str:
+    """Return what to type about targets that are not healthy: the log, where calls would reach them."""
+    if all(health_of(item, "Reason") == UNUSED for item in staying if health_of(item) != "healthy"):
+        return play(look, "deploy")
+    return aws(look, "elbv2", f"logs tail {shlex.quote(f'/mcp/{look.environment}/server')} --since 15m")
 
 
 def look_at_targets(look: Look) -> Observation:
@@ -96,17 +109,20 @@ def look_at_targets(look: Look) -> Observation:
     if answer is None:
         return missing(look, "elbv2", f"target group {name}")
     every = answer.get("TargetHealthDescriptions") or []
-    staying = [item for item in every if (item.get("TargetHealth") or {}).get("State") not in LEAVING]
-    healthy = sum((item.get("TargetHealth") or {}).get("State") == "healthy" for item in staying)
+    staying = [item for item in every if health_of(item) not in LEAVING]
     leaving = f", {len(every) - len(staying)} draining" if len(every) > len(staying) else ""
-    logs = aws(look, "elbv2", f"logs tail /mcp/{look.environment}/server --since 15m")
     if not staying:
         text = f"target group {name}: no targets{leaving}, so callers get a 503"
         return Observation("critical", text, next_step=play(look, "deploy"))
-    text = f"target group {name}: {healthy} of {plural(len(staying), 'target')} healthy{leaving}"
-    if healthy == len(staying):
+    known = [item for item in staying if health_of(item) != "unavailable"]
+    if not known:
+        text = f"{plural(len(staying), 'target')}, of none of which the balancer knows the health{leaving}"
+        return Observation("unknown", f"target group {name}: {text}{reasons(staying)}")
+    healthy = sum(health_of(item) == "healthy" for item in known)
+    text = f"target group {name}: {healthy} of {plural(len(known), 'target')} healthy{leaving}{reasons(staying)}"
+    if healthy == len(known):
         return Observation("healthy", text)
-    return Observation("warning" if healthy else "critical", f"{text}; {reasons(staying)}", next_step=logs)
+    return Observation("warning" if healthy else "critical", text, next_step=target_step(look, known))
 
 
 KINDS = named(

@@ -51,8 +51,13 @@ ENDS = {
 # Of these the next deploy starts afresh.
 AFRESH = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
 FAILED = "StackEvents[?contains(ResourceStatus, 'FAILED')].[Timestamp,LogicalResourceId,ResourceStatusReason]"
-# Fields that make callers get the maintenance answer.
-MAINTENANCE = ("cdn_maintenance", "maintenance")
+# Fields that make callers get the maintenance answer: of the CDN, and of the load balancer.
+AT_CDN, AT_BALANCER = "cdn_maintenance", "maintenance"
+
+
+def no_stack(error: BaseException) -> bool:
+    """Say whether AWS's error means that the stack does not exist."""
+    return error_code(error) == "ValidationError" and "does not exist" in str(error)
 
 
 def find_stack(look: Look) -> Row | None:
@@ -60,7 +65,7 @@ def find_stack(look: Look) -> Row | None:
     try:
         answer = ask(look, "cloudformation", "describe_stacks", StackName=target(look)) or {}
     except AWS_ERRORS as error:
-        if error_code(error) == "ValidationError" and "does not exist" in str(error):
+        if no_stack(error):
             return None
         raise
     return next(iter(answer.get("Stacks") or []), None)
@@ -108,6 +113,8 @@ def drift_part(look: Look, stack: Row) -> Part:
 def look_at_stack(look: Look) -> Observation:
     """Look at a stack's status and drift."""
     stack = find_stack(look)
+    if stack is None and look.probe.get("absent") == "unknown":
+        return Observation("unknown", f"stack {target(look)} is not there", next_step=play(look, "deploy"))
     if stack is None:
         return missing(look, "cloudformation", f"stack {target(look)}")
     return together(f"stack {target(look)}", [state_part(look, stack), drift_part(look, stack)])
@@ -131,28 +138,41 @@ def seconds(moment: str) -> str:
         return ""
 
 
+def undivert(look: Look, fields: set[str]) -> str:
+    """Return what makes calls come through again, empty where they do; each place has its own end."""
+    at_stage = bool(look.probe.get("diverted")) and ("stage_deployment" in fields or AT_CDN not in fields)
+    commands = [play(look, "undivert")] if at_stage or AT_BALANCER in fields else []
+    commands += [f"{play(look, 'undivert')} -e mcp_divert_at=cdn"] if AT_CDN in fields else []
+    return " && ".join(commands)
+
+
 def look_at_overrides(look: Look) -> Observation:
     """Say what is held beside the stacks: on purpose, so never more than a warning."""
     found: list[Row] = look.probe["overrides"]
-    if not found:
+    step = undivert(look, {str(item.get("field")) for item in found})
+    if not found and not step:
         return Observation("healthy", "nothing is set beside the stacks")
-    closed = [item for item in found if item.get("field") in MAINTENANCE]
-    begin = "callers get the maintenance answer: " if closed else f"{plural(len(found), 'setting')} beside the stacks: "
+    begin = "callers get the maintenance answer" if step else f"{plural(len(found), 'setting')} beside the stacks"
+    text = ": ".join(filter(None, (begin, "; ".join(map(described, found)))))
     since = min(filter(None, (seconds(str(item.get("since"))) for item in found)), default=None)
-    step = play(look, "undivert" if len(closed) == len(found) else "undo")
-    return Observation("warning", begin + "; ".join(map(described, found)), since=since, next_step=step)
+    return Observation("warning", text, since=since, next_step=step or play(look, "undo"))
 
 
 KINDS = named(
     Kind(
         name="stack",
         look=look_at_stack,
-        options=TARGET,
+        options=TARGET | {"absent"},
         required=("target",),
         services=("cloudformation",),
         check=ANY_NAME,
         step=command("cloudformation describe-stacks --stack-name {target}"),
         actions=actions(cloudformation="DescribeStacks"),
     ),
-    Kind(name="overrides", look=look_at_overrides, options=frozenset({"overrides"}), required=("overrides",)),
+    Kind(
+        name="overrides",
+        look=look_at_overrides,
+        options=frozenset({"overrides", "diverted"}),
+        required=("overrides",),
+    ),
 )

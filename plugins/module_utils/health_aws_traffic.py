@@ -126,7 +126,6 @@ def traffic(
         services=("cloudwatch",),
         check=check,
         step=command(f"cloudwatch list-metrics --namespace {source.namespace}"),
-        measured=True,
         actions=METRIC_ACTIONS,
     )
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import AWS_ERRORS, error_code
@@ -22,17 +23,18 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_c
     named,
     pages,
     play,
-    quoted,
     target,
     together,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_words import (
-    iso,
-    plural,
-)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_stack import no_stack
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws_words import iso, plural
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import Kind, Look, Observation
 
 SHOWN = 5
+# DescribeAlarms takes no more names.
+AT_ONCE = 100
+# A resource of which the stack has nothing yet, or nothing any more.
+NOT_THERE = ("CREATE_IN_PROGRESS", "CREATE_FAILED", "DELETE_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_SKIPPED")
 GLOBAL_REGION = "us-east-1"
 OWN_PAGE = "https://health.aws.amazon.com/health/status"
 WHY = "MetricAlarms[].[AlarmName,StateReason,AlarmDescription]"
@@ -51,39 +53,88 @@ def in_words(alarm: Row) -> str:
     return f"{alarm['AlarmName']} ({text})" if text else str(alarm["AlarmName"])
 
 
-def ringing_part(look: Look, ringing: list[Row]) -> Part:
-    """Say which alarms ring, and since when."""
-    names = "; ".join(map(in_words, ringing[:SHOWN])) + ("; ..." if len(ringing) > SHOWN else "")
-    since = min(filter(None, map(transition, ringing)), default=None)
-    query = f'--state-value ALARM --query "{WHY}" --output table'
-    step = aws(look, "cloudwatch", f"cloudwatch describe-alarms --alarm-name-prefix {quoted(look)} {query}")
-    return Part("critical", f"{len(ringing)} in ALARM: {names}", step, since)
+def shown(names: list[str], between: str = ", ") -> str:
+    """Name the first of them."""
+    return between.join(names[:SHOWN]) + (f"{between}..." if len(names) > SHOWN else "")
+
+
+def names_of(alarms: list[Row]) -> list[str]:
+    return [str(item["AlarmName"]) for item in alarms]
+
+
+def on(look: Look, operation: str, alarms: list[Row], rest: str = "") -> str:
+    """Return a command about some alarms; whoever may make an alarm chose what it is called."""
+    names = " ".join(map(shlex.quote, names_of(alarms)[:AT_ONCE]))
+    return aws(look, "cloudwatch", f"cloudwatch {operation} --alarm-names {names}{rest}")
+
+
+def why_step(look: Look, alarms: list[Row]) -> str:
+    """Return the command that shows why some alarms are in their state."""
+    return on(look, "describe-alarms", alarms[:SHOWN], f' --query "{WHY}" --output table')
+
+
+def ringing_part(look: Look, ringing: list[Row], expected: bool) -> Part:
+    """Say which alarms ring, and since when.
+
+    :param expected: whether they are those that a maintenance answer sets off
+    """
+    since, step = min(filter(None, map(transition, ringing)), default=None), why_step(look, ringing)
+    if expected:
+        why = ", as expected while callers get the maintenance answer: "
+        return Part("warning", f"{len(ringing)} in ALARM{why}{shown(names_of(ringing))}", step, since)
+    return Part("critical", f"{len(ringing)} in ALARM: {shown(list(map(in_words, ringing)), '; ')}", step, since)
 
 
 def alarm_parts(look: Look, alarms: list[Row]) -> list[Part]:
     """Judge alarms by their states."""
-    by_state = {state: [item for item in alarms if item.get("StateValue") == state] for state in ("ALARM", "OK")}
-    ringing, silent = by_state["ALARM"], len(alarms) - len(by_state["ALARM"]) - len(by_state["OK"])
-    parts = [ringing_part(look, ringing)] if ringing else []
-    status = "unknown" if silent == len(alarms) else "healthy"
-    text = f"{plural(len(alarms), 'alarm')}, {len(by_state['OK'])} OK, {silent} without enough data"
+    ringing = [item for item in alarms if item.get("StateValue") == "ALARM"]
+    fine = sum(item.get("StateValue") == "OK" for item in alarms)
+    silent = len(alarms) - len(ringing) - fine
+    parts = []
+    for expected in (False, True):
+        some = [item for item in ringing if (item["AlarmName"] in look.probe.get("expected", [])) == expected]
+        parts += [ringing_part(look, some, expected)] if some else []
+    text = f"{plural(len(alarms), 'alarm')}, {fine} OK, {silent} without enough data"
     text += f" (figures of AWS: {NO_EMULATION})" if look.sandbox and silent == len(alarms) else ""
-    parts.append(Part(status, text))
-    mute = [str(item["AlarmName"]) for item in alarms if item.get("ActionsEnabled") is False]
+    parts.append(Part("unknown" if silent == len(alarms) else "healthy", text, why_step(look, alarms)))
+    mute = [item for item in alarms if item.get("ActionsEnabled") is False]
     if mute:
-        step = aws(look, "cloudwatch", f"cloudwatch enable-alarm-actions --alarm-names {' '.join(mute)}")
-        parts.append(Part("warning", f"nobody is told by {', '.join(mute[:SHOWN])}: actions are off", step))
+        text = f"nobody is told by {shown(names_of(mute))}: actions are off"
+        parts.append(Part("warning", text, on(look, "enable-alarm-actions", mute)))
     return parts
 
 
+def alarms_of_stack(look: Look) -> list[str] | None:
+    """Return the names of the alarms that a stack made, None where there is no stack."""
+    try:
+        found = list(
+            pages(look, "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=target(look))
+        )
+    except AWS_ERRORS as error:
+        if no_stack(error):
+            return None
+        raise
+    there = [item for item in found if item.get("ResourceStatus") not in NOT_THERE]
+    names = [item.get("PhysicalResourceId") for item in there if item.get("ResourceType") == "AWS::CloudWatch::Alarm"]
+    return [str(name) for name in names if name]
+
+
 def look_at_alarms(look: Look) -> Observation:
-    """Look at all alarms whose names begin alike."""
-    request = {"AlarmNamePrefix": target(look), "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
-    found = list(pages(look, "cloudwatch", "describe_alarms", "MetricAlarms CompositeAlarms", **request))
-    if not found:
-        text = f"alarms {target(look)}*: there are none, so nobody is told of anything"
+    """Look at the alarms of a stack: not by the beginning of their names, which those of others may share."""
+    names, found = alarms_of_stack(look), []
+    if not names:
+        gone = f"stack {target(look)} is not there, and no alarms with it: nobody is told of anything"
+        text = gone if names is None else f"stack {target(look)} has no alarms, so nobody is told of anything"
         return Observation("unknown", text, next_step=play(look, "deploy"))
-    return together(f"alarms {target(look)}*", alarm_parts(look, found))
+    for first in range(0, len(names), AT_ONCE):
+        request = {"AlarmNames": names[first : first + AT_ONCE], "MaxRecords": AT_ONCE}
+        found += list(pages(look, "cloudwatch", "describe_alarms", "MetricAlarms", **request))
+    parts = alarm_parts(look, found) if found else []
+    seen = set(names_of(found))
+    lost = [name for name in names if name not in seen]
+    if lost:
+        parts.append(Part("warning", f"{len(lost)} deleted by somebody: {shown(lost)}", play(look, "drift")))
+    return together(f"alarms of {target(look)}", parts)
 
 
 # AWS itself
@@ -101,13 +152,13 @@ def look_at_aws(look: Look) -> Observation:
         if error_code(error) != "SubscriptionRequiredException":
             raise
         text = f"AWS Health of {region}: its API needs a Business support plan or better"
-        return Observation("unknown", text, next_step=f"Open {OWN_PAGE}")
+        return Observation("unknown", text, next_step=f"Open {OWN_PAGE}", not_offered=True)
     if not found:
         return Observation("healthy", f"AWS Health of {region}: no open issues")
-    shown = [f"{item.get('service')} in {item.get('region')} ({item.get('eventTypeCode')})" for item in found[:SHOWN]]
+    issues = [f"{item.get('service')} in {item.get('region')} ({item.get('eventTypeCode')})" for item in found]
     since = min(filter(None, (item.get("startTime") for item in found)), default=None)
-    step = aws(look, "health", f"health describe-event-details --event-arns {found[0].get('arn')}")
-    text = f"AWS Health: {plural(len(found), 'open issue')}: {', '.join(shown)}"
+    step = aws(look, "health", f"health describe-event-details --event-arns {shlex.quote(str(found[0].get('arn')))}")
+    text = f"AWS Health: {plural(len(found), 'open issue')}: {shown(issues)}"
     return Observation("warning", text, since=iso(since), next_step=step)
 
 
@@ -115,12 +166,12 @@ KINDS = named(
     Kind(
         name="alarms",
         look=look_at_alarms,
-        options=TARGET,
+        options=TARGET | {"expected"},
         required=("target",),
-        services=("cloudwatch",),
+        services=("cloudformation", "cloudwatch"),
         check=ANY_NAME,
-        step=command("cloudwatch describe-alarms --alarm-name-prefix {target}"),
-        actions=actions(cloudwatch="DescribeAlarms"),
+        step=command("cloudformation describe-stack-resources --stack-name {target}"),
+        actions=actions(cloudformation="ListStackResources", cloudwatch="DescribeAlarms"),
     ),
     Kind(
         name="aws_health",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import typing as t
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -20,12 +21,13 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind 
     Observation,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_judge import probe_http
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_pool import is_loopback
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_pool import Pools, is_loopback
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import (
     Complete,
     Reply,
     Send,
     http_sender,
+    parse_json,
     plain_url,
     shorten,
 )
@@ -40,7 +42,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.mcp_probe im
 
 
 def token_step(environment: str) -> str:
-    return f"ansible-playbook playbooks/token.yml -i INVENTORY --limit {environment}"
+    return f"ansible-playbook playbooks/token.yml -i INVENTORY --limit {shlex.quote(environment)}"
 
 
 def read_token(path: str | None, environment: str) -> str | None:
@@ -72,8 +74,8 @@ def step_of(probe: dict[str, t.Any]) -> str:
         return logs_step(f"/aws/lambda/{name}")
     if probe["kind"] == "mcp":
         parts = urlsplit(plain_url(probe["url"]))
-        return f"curl -i {parts.scheme}://{parts.netloc}/health"
-    return f"curl -i {plain_url(probe['url'])}"
+        return f"curl -i {shlex.quote(f'{parts.scheme}://{parts.netloc}/health')}"
+    return f"curl -i {shlex.quote(plain_url(probe['url']))}"
 
 
 def keeping(send: Send, replies: list[Reply]) -> Send:
@@ -89,7 +91,7 @@ def keeping(send: Send, replies: list[Reply]) -> Send:
 def last_json(replies: list[Reply], token: str | None) -> t.Any:
     """Return the last answer; None where there is none, or it is no JSON."""
     try:
-        return json.loads(redact(replies[-1].body.decode(), token))
+        return parse_json(redact(replies[-1].body.decode(), token))
     except (IndexError, ValueError):
         return None
 
@@ -116,7 +118,8 @@ def look_mcp(look: Look) -> Observation:
         send = lambda_sender(look.client("lambda"), probe["lambda"], probe["timeout"], step)
     else:
         place = plain_url(probe["url"])
-        send = http_sender(probe["url"], look.seconds_left, probe["ca_file"])
+        own = Pools(look.pools.limits)  # connections are not shared with other probes: servers keep sessions by them
+        send = http_sender(probe["url"], look.seconds_left, probe["ca_file"], own)
     talk = Conversation(send, look.token, step, token_step(look.environment), refuse_leaks=probe["refuse_leaks"])
     times, seen = probe_mcp(talk, probe)
     return Observation("healthy", f"POST {place}: {seen}", tuple(times))
@@ -137,6 +140,9 @@ def check_url(probe: dict[str, t.Any]) -> str | None:
         valid = False
     if not valid:
         return f"url={plain_text(probe['url'])} is not an http:// or https:// URL. Correct it"
+    if "@" in parts.netloc:
+        shown = plain_url(probe["url"])
+        return f"url={shown} holds a user or a password. Remove them; a token is read from token_file"
     if probe["token_file"] and parts.scheme == "http" and not is_loopback(parts.hostname):
         return f"url={plain_url(probe['url'])} would carry the token unencrypted. Use https://, or leave out token_file"
     return None

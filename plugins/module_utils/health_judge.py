@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import typing as t
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import (
@@ -17,13 +17,17 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
     describe_aws_error,
     error_code,
 )
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import Finding, Kind, Look, Observation
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import (
+    Finding,
+    Kind,
+    Look,
+    Observation,
+    worst,
+)
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_thresholds import Thresholds
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import shorten
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.leaks import redact
 
-# From good to bad: no data is worse than slow, a failure is worse than no data.
-STATUSES = ("healthy", "warning", "unknown", "critical")
 # How AWS's services say that the caller may not; HeadBucket has no more than the number.
 REFUSALS = ("AccessDenied", "Unauthorized", "AuthorizationError", "Forbidden", "403")
 # How an emulator says that it does not know the operation.
@@ -49,11 +53,6 @@ def judge_latency(p95: float, probe: dict[str, t.Any], thresholds: Thresholds) -
         if limit is not None and p95 > limit:
             return status, f" over {name}={limit:g}"
     return "healthy", ""
-
-
-def worst(statuses: Iterable[str]) -> str:
-    """Return the worst status; nothing looked at is unknown."""
-    return max(statuses, key=STATUSES.index, default="unknown")
 
 
 def moment(at: datetime) -> str:
@@ -84,7 +83,7 @@ def shorten_middle(text: str) -> str:
 def what_happened(error: BaseException, kind: Kind, sandbox: bool) -> Observation:
     """Return what an exception of a look says about the check."""
     if isinstance(error, Finding):
-        return Observation(error.status, error.evidence, next_step=error.next_step)
+        return Observation(error.status, error.evidence, next_step=error.next_step, not_offered=error.not_offered)
     if isinstance(error, McpError):
         return Observation("unknown", error.message)
     if isinstance(error, AWS_ERRORS):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,13 +15,21 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import http_
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_thresholds import Thresholds
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_pool import Pools
 
+# From good to bad: no data is worse than slow, a failure is worse than no data.
+STATUSES = ("healthy", "warning", "unknown", "critical")
+
 # For the kinds: what a function raises when the check is not healthy.
 Finding = http_probe.Finding
 
 # Options that every kind takes.
-COMMON = frozenset({"name", "kind", "timeout", "attempts", "delay", "next_step"})
+COMMON = frozenset({"name", "kind", "timeout", "attempts", "delay", "next_step", "optional"})
 # Options of the kinds that time their requests.
 TIMED = frozenset({"samples", "warning_ms", "critical_ms"})
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """Return the worst status; nothing looked at is unknown."""
+    return max(statuses, key=STATUSES.index, default="unknown")
 
 
 def nothing_wrong(_probe: dict[str, t.Any]) -> str | None:
@@ -44,6 +52,8 @@ class Observation:
     :param since: ISO 8601 UTC (``2026-11-22T03:14:15Z``): since when it is so, where the source knows
     :param next_step: the command to type; empty: the kind's own
     :param body: what ``return_json`` returns
+    :param not_offered: there is nothing to look at, because the account cannot have it: with the probe's option
+        ``optional`` no result is told
     """
 
     status: str
@@ -52,6 +62,7 @@ class Observation:
     since: str | None = None
     next_step: str = ""
     body: t.Any = None
+    not_offered: bool = False
 
 
 @dataclass
@@ -93,7 +104,6 @@ class Kind:
     :param region: the region of a global service; empty: the probe's own, else the task's
     :param check: returns what is wrong with the options ("port=0 is ... Correct it"), or None
     :param step: returns the default next step
-    :param measured: it judges measured traffic, so it says nothing about the newest deploy
     :param actions: the IAM action behind each operation of boto3 that it calls
         ({"GetBucketEncryption": "s3:GetEncryptionConfiguration"}); what is refused is named by it
     """
@@ -106,5 +116,4 @@ class Kind:
     region: str = ""
     check: Callable[[dict[str, t.Any]], str | None] = nothing_wrong
     step: Callable[[dict[str, t.Any]], str] = no_step
-    measured: bool = False
     actions: Mapping[str, str] = field(default_factory=dict)

@@ -7,12 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import socket
-import threading
+import shlex
 import typing as t
-from collections.abc import Iterator
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import (
     TIMED,
@@ -29,6 +26,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_tcp i
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_pool import is_loopback
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import shorten
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.time_limit import Limit
 
 # A line of libpq's password file: host:port:database:user:password.
 PASSWORD_LINE = re.compile(r"^[^:#\n]+:(?:\d+|\*):[^:\n]+:[^:\n]+:(.+)$", re.MULTILINE)
@@ -37,8 +35,9 @@ TAKEN = "SELECT sum(numbackends)::int, current_setting('max_connections')::int F
 
 
 def postgres_step(probe: dict[str, t.Any]) -> str:
-    user, database = probe["user"] or "postgres", probe["database"] or "postgres"
-    return f"psql -h {probe['host']} -p {probe['port']} -U {user} -d {database} -c 'SELECT 1'"
+    given = {"-h": probe["host"], "-p": probe["port"], "-U": probe["user"], "-d": probe["database"]}
+    options = " ".join(f"{name} {shlex.quote(str(value or 'postgres'))}" for name, value in given.items())
+    return f"psql {options} -c 'SELECT 1'"
 
 
 def login(look: Look) -> dict[str, t.Any]:
@@ -68,32 +67,20 @@ def connection_options(look: Look) -> dict[str, t.Any]:
     return options | login(look)
 
 
-@contextlib.contextmanager
-def limited(connection: t.Any, seconds: float) -> Iterator[threading.Event]:
-    """Cut a connection whose server says nothing for too long: libpq itself waits for ever.
-
-    :returns: what is set once it was cut
-    """
-    was_cut = threading.Event()
-
-    def cut() -> None:
-        was_cut.set()
-        with contextlib.suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield was_cut
-    finally:
-        timer.cancel()
-
-
 def query(look: Look, connection: t.Any) -> tuple[tuple[float, ...], int, int]:
-    """Return the milliseconds of SELECT 1, the connections that are taken, and how many there may be."""
-    times = timed(lambda: connection.execute("SELECT 1").fetchone(), look.probe["samples"])
-    taken, most = connection.execute(TAKEN).fetchone()
+    """Return the milliseconds of SELECT 1, the connections that are taken, and how many there may be.
+
+    :raises TimeoutError: a query took too long; libpq itself would wait for ever
+    """
+    limit = Limit(look.pools.limits)
+    limit.watch(connection)
+
+    def answer(text: str) -> t.Any:
+        with limit.request(look.seconds_left()):
+            return connection.execute(text).fetchone()
+
+    times = timed(lambda: answer("SELECT 1"), look.probe["samples"])
+    taken, most = answer(TAKEN)
     return times, int(taken), int(most)
 
 
@@ -102,14 +89,13 @@ def ask(look: Look, psycopg: t.Any) -> tuple[tuple[float, ...], int, int]:
 
     :raises Finding: critical: the server refuses, fails or says nothing
     """
-    place, seconds, was_cut = place_of(look.probe), look.seconds_left(), threading.Event()
+    place, seconds = place_of(look.probe), look.seconds_left()
     try:
-        connection = psycopg.connect(autocommit=True, **connection_options(look))
-        with contextlib.closing(connection), limited(connection, seconds) as was_cut:
+        with contextlib.closing(psycopg.connect(autocommit=True, **connection_options(look))) as connection:
             return query(look, connection)
+    except (TimeoutError, psycopg.errors.ConnectionTimeout) as error:
+        raise Finding("critical", f"{place}: no complete answer within {seconds:g} s") from error
     except psycopg.Error as error:
-        if was_cut.is_set() or isinstance(error, psycopg.errors.ConnectionTimeout):
-            raise Finding("critical", f"{place}: no answer within {seconds:g} s") from error
         text = " ".join(str(error).split())
         if "resolve host" in text or "Name or service not known" in text:
             raise Finding("unknown", f"{place}: the name {look.probe['host']} does not resolve from here") from error

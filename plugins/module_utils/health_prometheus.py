@@ -6,22 +6,23 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import typing as t
 from collections.abc import Iterable
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_http import check_url
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_judge import worst
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import (
     TIMED,
     Finding,
     Kind,
     Look,
     Observation,
+    worst,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import (
     http_sender,
     measure,
+    parse_json,
     plain_url,
     shorten,
 )
@@ -33,7 +34,8 @@ Judged = list[tuple[str, str]]
 
 
 def prometheus_step(probe: dict[str, t.Any]) -> str:
-    return f"curl -s {plain_url(probe['url']).rstrip('/')}/api/v1/alerts"
+    alerts = f"{plain_url(probe['url']).rstrip('/')}/api/v1/alerts"
+    return f"curl -s {shlex.quote(alerts)}"
 
 
 def get(look: Look, path: str) -> tuple[bytes, float]:
@@ -44,7 +46,7 @@ def get(look: Look, path: str) -> tuple[bytes, float]:
     url = f"{plain_url(look.probe['url']).rstrip('/')}{path}"
     reply = http_sender(url, look.seconds_left, look.probe["ca_file"], look.pools)("GET", {}, b"", None)
     if reply.status != 200:
-        raise Finding("critical", f"GET {url}: {reply.describe()} (expected 200)", f"curl -i {url}")
+        raise Finding("critical", f"GET {url}: {reply.describe()} (expected 200)", f"curl -i {shlex.quote(url)}")
     return reply.body, reply.ms
 
 
@@ -55,7 +57,7 @@ def listed(look: Look, path: str, name: str) -> list[dict[str, t.Any]]:
     """
     body, _ms = get(look, path)
     try:
-        entries = json.loads(body)["data"][name]
+        entries = parse_json(body)["data"][name]
         return [entry for entry in entries if isinstance(entry, dict)]
     except (ValueError, KeyError, TypeError) as error:
         text = f"{path}: no list of {name} in {shorten(body.decode('utf-8', 'replace'))}"

@@ -57,10 +57,10 @@ def page_of(ctx: Context) -> Path:
     return Path(ctx.params["directory"]) / f"{ctx.params['name']}.html"
 
 
-def before(part: runs.Row, directory: Path) -> runs.Row:
-    """Return the runs before: those of the state, unless the copy on this machine is ahead of it."""
+def before(part: runs.Row, directory: Path, now: str) -> runs.Row:
+    """Return the runs before: those of the state, and those that only this machine knows."""
     path = runs.copy_path(directory, part["environment"], part["sandbox"])
-    return runs.newest(runs.usable(part["previous"]), runs.read_copy(path))
+    return runs.together(runs.usable(part["previous"], now), runs.read_copy(path, now))
 
 
 def write_copies(ctx: Context, report: runs.Row, table: list[str]) -> None:
@@ -103,8 +103,9 @@ def run(ctx: Context) -> dict[str, t.Any]:
     parts = ctx.params["environments"]
     refuse_twice(parts)
     path = Path(ctx.params["directory"]) / f"{ctx.params['name']}.json"
-    previous = {part["environment"]: before(part, path.parent) for part in parts}
-    report, documents = build(parts, previous, clock().strftime("%Y-%m-%dT%H:%M:%SZ"))
+    now = clock().strftime(runs.TIME)
+    previous = {part["environment"]: before(part, path.parent, now) for part in parts}
+    report, documents = build(parts, previous, now)
     table = lines(report)
     for line in table:
         ctx.progress(line)

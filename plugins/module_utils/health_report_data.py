@@ -6,14 +6,10 @@
 
 from __future__ import annotations
 
-import typing as t
+import itertools
 
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_runs import (
-    STATUSES,
-    Row,
-    with_run,
-    with_since,
-)
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import STATUSES, worst
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_runs import Row, with_run, with_since
 
 # The counts of a report by status.
 COUNTS = {
@@ -29,11 +25,6 @@ EXPLAINED = {
     CRITICAL: "something is critical",
     NOT_CHECKED: "an environment could not be checked",
 }
-
-
-def worst(statuses: t.Iterable[str]) -> str:
-    """Return the worst status; nothing looked at is unknown."""
-    return min(statuses, key=STATUSES.index, default="unknown")
 
 
 def published(result: Row, environment: str, now: str) -> Row:
@@ -52,9 +43,21 @@ def published(result: Row, environment: str, now: str) -> Row:
     }
 
 
+def told_apart(results: list[Row]) -> list[Row]:
+    """Return the results of an environment with a name of its own for each: a person's probe may have one of ours."""
+    found: list[Row] = []
+    names: set[str] = set()
+    for result in results:
+        tried = (result["check"] if number == 1 else f"{result['check']} ({number})" for number in itertools.count(1))
+        name = next(one for one in tried if one not in names)
+        names.add(name)
+        found.append({**result, "check": name})
+    return found
+
+
 def urgency(row: Row) -> tuple[int, str, str]:
     """Return what sorts the worst first."""
-    return STATUSES.index(row["status"]), row["check"], row["environment"]
+    return -STATUSES.index(row["status"]), row["check"], row["environment"]
 
 
 def environment_of(part: Row, results: list[Row], runs: list[Row]) -> Row:
@@ -63,7 +66,8 @@ def environment_of(part: Row, results: list[Row], runs: list[Row]) -> Row:
         "environment": part["environment"],
         "phase": part["phase"] or "",
         "status": worst(result["status"] for result in results),
-        "checked": bool(part["checked"]),
+        # Where nothing at all is known, no check could run, whatever is there.
+        "checked": bool(part["checked"]) and any(result["status"] != "unknown" for result in results),
         "why": part["failure"] or "",
         "region": part["region"] or "",
         "sandbox": bool(part["sandbox"]),
@@ -92,7 +96,7 @@ def build(parts: list[Row], previous: dict[str, Row], now: str) -> tuple[Row, di
     for part in parts:
         name = part["environment"]
         before = previous[name]
-        own = with_since([published(result, name, now) for result in part["results"]], before)
+        own = with_since(told_apart([published(result, name, now) for result in part["results"]]), before)
         documents[name] = with_run(before, own, now)
         environments.append(environment_of(part, own, documents[name]["runs"]))
         results += own

@@ -10,14 +10,16 @@ import typing as t
 from html import escape
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.cost_review_figures import Figures
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_data import COUNTS, worst
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_runs import STATUSES, Row
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import STATUSES, worst
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_data import COUNTS
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_runs import Row
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_report_style import STYLE, policy
 
 # Nothing depends on colour alone: each status has its word and sign, and in a trend its own height and filling.
 SIGNS = {"critical": "✕", "unknown": "?", "warning": "▲", "healthy": "✓"}
 HEIGHTS = {"critical": 14, "unknown": 11, "warning": 9, "healthy": 4}
 STEP, BAR, HEIGHT = 6, 5, 14
+WORST_FIRST = STATUSES[::-1]
 
 
 def mark(place: int, status: str) -> str:
@@ -31,7 +33,7 @@ def mark(place: int, status: str) -> str:
 
 def trend(statuses: t.Sequence[str | None], name: str) -> str:
     """Return the last runs, the newest at the right; a run that did not have the check leaves a gap."""
-    counts = ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in WORST_FIRST if status in statuses)
     bars = "".join(mark(place, status) for place, status in enumerate(statuses) if status)
     width = len(statuses) * STEP
     return (
@@ -58,7 +60,7 @@ class Page(Figures):
         """Return how many there are of each."""
         items = "".join(
             f'<li><span class="state {status}">{SIGNS[status]}</span> {self.figure(key, form=str)} {status}</li>'
-            for status, key in sorted(COUNTS.items(), key=lambda item: STATUSES.index(item[0]))
+            for status, key in sorted(COUNTS.items(), key=lambda item: WORST_FIRST.index(item[0]))
         )
         return f'<ul class="counts"><li>{self.figure("total_checks", form=str)} checks</li>{items}</ul>'
 
@@ -122,7 +124,7 @@ class Page(Figures):
         cards = "".join(self.environment(place) for place in range(len(self.review["environments"])))
         legend = "".join(
             f'<li><svg viewBox="0 0 {BAR} {HEIGHT}" aria-hidden="true">{mark(0, status)}</svg>{status}</li>'
-            for status in STATUSES
+            for status in WORST_FIRST
         )
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'

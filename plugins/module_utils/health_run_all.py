@@ -18,7 +18,8 @@ T = t.TypeVar("T")
 MAX_THREADS = 1024
 # Files that the process itself needs beside one connection a thread.
 OTHER_FILES = 128
-STACK_BYTES = 512 * 1024
+# A parser that recurses may need this much of a thread's stack; what is not used costs no memory.
+STACK_BYTES = 4 * 1024 * 1024
 STEP_THREADS = 16
 PAUSE_SECONDS = 0.01
 # Jobs that are taken in a pause while servers answer at once.
@@ -86,7 +87,7 @@ def run_all(
 
 
 def start_threads(work: Callable[[], None], waiting: queue.SimpleQueue[int], jobs: int) -> None:
-    """Start daemon threads with small stacks: a few, and more whenever those are stuck while jobs wait.
+    """Start daemon threads: a few, and more whenever those are stuck while jobs wait.
 
     Where servers answer at once a few do it all, and measure what the server takes instead of each other.
     """
@@ -96,7 +97,10 @@ def start_threads(work: Callable[[], None], waiting: queue.SimpleQueue[int], job
     while left and started < most:
         step = min(STEP_THREADS, most - started)
         for _number in range(step):
-            threading.Thread(target=work, daemon=True).start()
+            try:
+                threading.Thread(target=work, daemon=True).start()
+            except RuntimeError:  # the machine gives no more: those that there are do it, and this one
+                return work()
         started += step
         left = wait_until_stuck(waiting)
 

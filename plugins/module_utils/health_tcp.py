@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import socket
 import time
 import typing as t
@@ -29,7 +30,7 @@ def place_of(probe: dict[str, t.Any]) -> str:
 
 
 def connect_step(probe: dict[str, t.Any]) -> str:
-    return f"nc -vz {probe['host']} {probe['port']}"
+    return f"nc -vz {shlex.quote(probe['host'])} {probe['port']}"
 
 
 def connection_finding(error: OSError, probe: dict[str, t.Any], seconds: float) -> Finding:
@@ -78,9 +79,10 @@ def read_password(look: Look) -> str | None:
         with open(path, encoding="utf-8") as file:
             password = file.read().strip("\r\n")
     except OSError as error:
-        raise Finding("unknown", f"password_file {path}: {error.strerror}", f"ls -l {os.path.dirname(path)}") from error
+        step = f"ls -l {shlex.quote(os.path.dirname(path))}"
+        raise Finding("unknown", f"password_file {path}: {error.strerror}", step) from error
     except ValueError as error:
-        raise Finding("unknown", f"password_file {path}: not a text file", f"file {path}") from error
+        raise Finding("unknown", f"password_file {path}: not a text file", f"file {shlex.quote(path)}") from error
     look.secrets.append(password)
     return password
 

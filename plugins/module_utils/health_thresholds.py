@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Value] = {
     "traffic_error_percent": {"critical": 1},
     "traffic_minimum_calls": 100,
     "traffic_window_minutes": 60,
-    "throttles": {"warning": 1},
+    "throttles": {"warning": 0},
     "backup_hours": {"warning": 26, "critical": 50},
     "secret_overdue_days": {"warning": 0, "critical": 30},
     "spend_percent": {"warning": 80, "critical": 100},
@@ -114,3 +114,19 @@ def thresholds_of(given: Mapping[str, t.Any] | None) -> Thresholds:
         else:
             values[name] = number_of(name, value, LEAST[name])
     return Thresholds(values)
+
+
+def usable_thresholds(given: t.Any) -> tuple[Thresholds, list[str]]:
+    """Return the limits in force, with the default for each that is wrong, and what is wrong with those.
+
+    :param given: the task's option, of whatever type
+    """
+    if given is not None and not isinstance(given, Mapping):
+        return Thresholds(DEFAULTS), [f"thresholds={given!r} is not a dictionary. {AGAIN}"]
+    values, wrong = dict(DEFAULTS), []
+    for name, value in (given or {}).items():
+        try:
+            values[name] = thresholds_of({name: value}).values[name]
+        except McpError as error:
+            wrong.append(error.message)
+    return Thresholds(values), wrong

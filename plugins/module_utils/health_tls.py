@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 import ssl
 import typing as t
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
 
 
 def tls_step(probe: dict[str, t.Any]) -> str:
-    return f"openssl s_client -connect {place_of(probe)} -servername {probe['host']}"
+    place, host = shlex.quote(place_of(probe)), shlex.quote(probe["host"])
+    return f"openssl s_client -connect {place} -servername {host}"
 
 
 def context_of(probe: dict[str, t.Any]) -> ssl.SSLContext:
@@ -40,7 +42,7 @@ def context_of(probe: dict[str, t.Any]) -> ssl.SSLContext:
     try:
         return tls_context(path)
     except OSError as error:
-        raise Finding("unknown", f"ca_file {path}: {error}", f"ls -l {path}") from error
+        raise Finding("unknown", f"ca_file {path}: {error}", f"ls -l {shlex.quote(str(path))}") from error
 
 
 def issuer_of(certificate: dict[str, t.Any]) -> str:
@@ -60,6 +62,9 @@ def shake_hands(look: Look, context: ssl.SSLContext) -> tuple[dict[str, t.Any], 
             return dict(secure.getpeercert() or {}), str(secure.version())
     except ssl.SSLCertVerificationError as error:
         text = f"{place_of(probe)}: the certificate is not trusted: {shorten(error.verify_message)}"
+        raise Finding("critical", text) from error
+    except ssl.SSLEOFError as error:
+        text = f"{place_of(probe)}: the server closed the connection during the handshake"
         raise Finding("critical", text) from error
     except ssl.SSLError as error:
         reason = error.reason or str(error)

@@ -17,6 +17,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_clients import Clients, Wanted
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_http import read_token, step_of
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_judge import (
+    hide,
     result_of,
     what_happened,
     without_look,
@@ -91,21 +92,26 @@ def new_look(round_: Round, probe: dict[str, t.Any]) -> Look:
     )
 
 
-def observe(round_: Round, probe: dict[str, t.Any]) -> Result:
-    """Look once and return the result in its published shape."""
+def observe(round_: Round, probe: dict[str, t.Any]) -> Result | None:
+    """Look once and return the result in its published shape, None where an optional check is not offered."""
     kind, look = KINDS[probe["kind"]], new_look(round_, probe)
     try:
         look.token = read_token(probe["token_file"], round_.environment)
         seen = kind.look(look)
     except BaseException as error:  # of whatever sort: it is this check's, and the others go on
         seen = what_happened(error, kind, look.sandbox)
-    return result_of(look, kind, seen)
+    return None if seen.not_offered and probe["optional"] else result_of(look, kind, seen)
 
 
-def watch(round_: Round, probe: dict[str, t.Any]) -> Result:
-    """Look until the server answers as expected (slowness does not count), at most ``attempts`` times."""
+def watch(round_: Round, probe: dict[str, t.Any]) -> Result | None:
+    """Look until the server answers as expected (slowness does not count), at most ``attempts`` times.
+
+    :returns: None where there is nothing to look at and the probe is optional
+    """
     for attempt in range(1, probe["attempts"] + 1):
         result = observe(round_, probe)
+        if result is None:
+            return None
         if round_.clock.over():  # cut off by the deadline, which says nothing about the server
             return late(round_, probe)
         round_.seen[probe["name"]] = result
@@ -114,7 +120,7 @@ def watch(round_: Round, probe: dict[str, t.Any]) -> Result:
             break
         round_.ctx.progress(f"{probe['name']}: {result['status']}, attempt {attempt} of {probe['attempts']}")
         time.sleep(probe["delay"])
-    if probe["lambda"] and result["status"] in ("warning", "critical"):
+    if result is not None and probe["lambda"] and result["status"] in ("warning", "critical"):
         result["next_step"] = with_log_group(round_, probe, result["next_step"])
     return result
 
@@ -142,5 +148,5 @@ def late(round_: Round, probe: dict[str, t.Any]) -> Result:
 def broken(round_: Round, probe: dict[str, t.Any], error: BaseException) -> Result:
     """Return the result of a probe whose result could not be made."""
     kind: Kind = KINDS[probe["kind"]]
-    seen = what_happened(error, kind, sandbox=False)
-    return without_look(round_.environment, probe, seen.evidence, "", datetime.now(UTC))
+    text = hide(what_happened(error, kind, sandbox=False).evidence, None, [])
+    return without_look(round_.environment, probe, text, kind_step(probe), datetime.now(UTC))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import typing as t
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe import (
@@ -14,6 +15,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
     Reply,
     Send,
     measure,
+    parse_json,
     plain_url,
     shorten,
 )
@@ -37,7 +39,7 @@ def judge_http(reply: Reply, expect_status: int, expect_json: dict[str, t.Any] |
     if not expect_json:
         return None
     try:
-        actual = json.loads(reply.body)
+        actual = parse_json(reply.body)
     except ValueError:
         return f"{reply.describe()} (expected JSON)"
     wrong = differences(expect_json, actual)
@@ -54,7 +56,7 @@ def probe_http(send: Send, probe: dict[str, t.Any], token: str | None) -> tuple[
     headers = {"Accept": "application/json, */*;q=0.5"} | ({"Authorization": f"Bearer {token}"} if token else {})
     body = b"{}" if method == "POST" else b""
     headers |= {"Content-Type": "application/json"} if body else {}
-    look = f"curl -i {url}" if method == "GET" else f"curl -i -X {method} {url}"
+    look = f"curl -i {'' if method == 'GET' else f'-X {method} '}{shlex.quote(url)}"
     seen = ""
 
     def call() -> float:

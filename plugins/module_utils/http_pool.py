@@ -10,14 +10,17 @@ import functools
 import ipaddress
 import ssl
 import threading
+import time
 import typing as t
 from urllib.parse import urlsplit
+
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.time_limit import Limit, Limits
 
 # More hosts than a task has: one that is forgotten would lose its connections.
 MAX_HOSTS = 4096
 MAX_IDLE = 1024
-# Whether this thread's request made a connection.
-CONNECTED = threading.local()
+# Of this thread's request: whether it made a connection, and the limit of its time.
+REQUEST = threading.local()
 
 
 def is_loopback(host: str | None) -> bool:
@@ -48,14 +51,17 @@ class Pools:
     """urllib3's managers for the probes of one task; threads may share them.
 
     The proxy variables of the environment are honoured, as they are when this is made.
+
+    :param limits: what keeps the time of requests; by default limits of its own
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         # From the environment only: the lookup in macOS's settings crashes forked processes.
         from urllib import request
 
         self._proxies = request.getproxies_environment()
         self._bypass = request.proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
+        self.limits = limits or Limits()
         self._lock = threading.Lock()
         self._managers: dict[tuple[str | None, str | None, bool], t.Any] = {}
 
@@ -94,38 +100,59 @@ def make_manager(proxy: str | None, ca_file: str | None, secure: bool) -> t.Any:
 
 @functools.cache
 def noting_pools() -> dict[str, t.Any]:
-    """Return urllib3's classes of pools by scheme; their connections note when they are made."""
+    """Return urllib3's classes of pools by scheme; their connections tell the limit of the request who they are."""
     from urllib3 import connection, connectionpool
+
+    def connected(sender: t.Any) -> None:
+        REQUEST.connected = True
+        REQUEST.limit.watch(sender.sock)
+
+    def asked(sender: t.Any) -> None:
+        if sender.sock is not None:
+            REQUEST.limit.watch(sender.sock)
 
     class Plain(connection.HTTPConnection):
         def connect(self) -> None:
-            CONNECTED.now = True
             super().connect()
+            connected(self)
+
+        def request(self, *arguments: t.Any, **options: t.Any) -> None:
+            asked(self)
+            super().request(*arguments, **options)
 
     class Secure(connection.HTTPSConnection):
         def connect(self) -> None:
-            CONNECTED.now = True
             super().connect()
+            connected(self)
+
+        def request(self, *arguments: t.Any, **options: t.Any) -> None:
+            asked(self)
+            super().request(*arguments, **options)
 
     http = type("HTTPConnectionPool", (connectionpool.HTTPConnectionPool,), {"ConnectionCls": Plain})
     https = type("HTTPSConnectionPool", (connectionpool.HTTPSConnectionPool,), {"ConnectionCls": Secure})
     return {"http": http, "https": https}
 
 
-def ask(manager: t.Any, method: str, url: str, **options: t.Any) -> t.Any:
+def ask(manager: t.Any, limit: Limit, method: str, url: str, seconds: float, **options: t.Any) -> t.Any:
     """Send a request and return urllib3's response.
 
     A GET over a connection of an earlier request is sent again where that turns out to be closed: it was the server's
     right to close it, and says nothing about its health.
 
+    :param limit: gets to know the connection
+    :param seconds: for both together
     :raises HTTPError: as urllib3 has it
     """
+    import urllib3
     from urllib3.exceptions import ProtocolError
 
-    CONNECTED.now = False
+    ends = time.monotonic() + seconds
+    REQUEST.connected, REQUEST.limit = False, limit
     try:
-        return manager.request(method, url, **options)
+        return manager.request(method, url, timeout=urllib3.Timeout(total=seconds), **options)
     except ProtocolError:
-        if CONNECTED.now or method != "GET":
+        left = ends - time.monotonic()
+        if REQUEST.connected or method != "GET" or limit.passed or left <= 0:
             raise
-        return manager.request(method, url, **options)
+        return manager.request(method, url, timeout=urllib3.Timeout(total=left), **options)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import socket
 import time
 import typing as t
@@ -13,9 +15,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_pool import Pools, ask
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.time_limit import Limit
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 EVIDENCE_CHARACTERS = 200
+# Deeper than any honest answer, and not so deep that whoever handles it recurses too far.
+MAX_DEPTH = 100
 
 # Reads a body so far and says whether the answer in it is complete.
 Complete = t.Callable[[bytes], bool]
@@ -29,13 +34,15 @@ class Finding(Exception):
     :param status: ``critical`` (a wrong answer, or none) or ``unknown`` (the probe could not look)
     :param evidence: what was sent and what came back
     :param next_step: the command to type
+    :param not_offered: unknown, because the account cannot have what was looked for
     """
 
-    def __init__(self, status: str, evidence: str, next_step: str = "") -> None:
+    def __init__(self, status: str, evidence: str, next_step: str = "", not_offered: bool = False) -> None:
         super().__init__(evidence)
         self.status = status
         self.evidence = evidence
         self.next_step = next_step
+        self.not_offered = not_offered
 
 
 @dataclass
@@ -61,6 +68,27 @@ class Reply:
 def shorten(text: str) -> str:
     """Cut a text to what fits into evidence."""
     return text if len(text) <= EVIDENCE_CHARACTERS else text[: EVIDENCE_CHARACTERS - 3] + "..."
+
+
+def parse_json(text: str | bytes) -> t.Any:
+    """Return the value in a server's answer.
+
+    :raises ValueError: it is no JSON, or nested too deeply
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        level = [child for item in level if isinstance(item, (dict, list)) for child in children(item)]
+        if not level:
+            return value
+    raise ValueError("nested too deeply")
+
+
+def children(item: dict[str, t.Any] | list[t.Any]) -> t.Iterable[t.Any]:
+    return item.values() if isinstance(item, dict) else item
 
 
 def plain_url(url: str) -> str:
@@ -92,7 +120,7 @@ def http_failure(error: Exception, url: str, timeout: float) -> Finding:
     """Say what a failed request means: nobody there is critical, a name that does not resolve is unknown."""
     import urllib3.exceptions as failures
 
-    shown, look = plain_url(url), f"curl -i --max-time {timeout:g} {plain_url(url)}"
+    shown, look = plain_url(url), f"curl -i --max-time {timeout:g} {shlex.quote(plain_url(url))}"
     cause = error.__cause__ or error.__context__ or error
     text = shorten(str(cause) or type(cause).__name__)
     if isinstance(cause, socket.gaierror):
@@ -117,14 +145,16 @@ def http_sender(url: str, seconds: t.Callable[[], float], ca_file: str | None, p
     import urllib3.exceptions as failures
 
     try:
-        pool = (pools or Pools()).manager(url, ca_file)
+        pools = pools or Pools()
+        pool = pools.manager(url, ca_file)
     except OSError as error:
-        raise Finding("unknown", f"ca_file {ca_file}: {error}", f"ls -l {ca_file}") from error
+        raise Finding("unknown", f"ca_file {ca_file}: {error}", f"ls -l {shlex.quote(str(ca_file))}") from error
+    limits = pools.limits
 
     def send(method: str, headers: dict[str, str], body: bytes, complete: Complete | None = None) -> Reply:
         timeout = seconds()
         try:
-            return exchange(pool, method, url, headers, body, timeout, complete)
+            return exchange(pool, Limit(limits), method, url, headers, body, timeout, complete)
         except (failures.HTTPError, OSError, ValueError) as error:
             raise http_failure(error, url, timeout) from error
 
@@ -133,6 +163,7 @@ def http_sender(url: str, seconds: t.Callable[[], float], ca_file: str | None, p
 
 def exchange(
     pool: t.Any,
+    limit: Limit,
     method: str,
     url: str,
     headers: dict[str, str],
@@ -142,17 +173,17 @@ def exchange(
 ) -> Reply:
     """Send one request and read its answer.
 
+    :param limit: cuts the connection when the time is over
     :param timeout: seconds for both
     :raises HTTPError: as urllib3 has it; OSError, ValueError likewise
     """
-    import urllib3
-
     start = time.monotonic()
-    options = {"redirect": False, "preload_content": False, "timeout": urllib3.Timeout(total=timeout)}
-    response = ask(pool, method, url, headers=headers, body=body or None, **options)
-    reply_headers = {name.lower(): value for name, value in response.headers.items()}
-    streams = reply_headers.get("content-type", "").lower().startswith("text/event-stream")
-    data = read_body(response, start + timeout, complete if streams else None)
+    options = {"headers": headers, "body": body or None, "redirect": False, "preload_content": False}
+    with limit.request(timeout):
+        response = ask(pool, limit, method, url, timeout, **options)
+        reply_headers = {name.lower(): value for name, value in response.headers.items()}
+        streams = reply_headers.get("content-type", "").lower().startswith("text/event-stream")
+        data = read_body(response, start + timeout, complete if streams else None)
     ms = (time.monotonic() - start) * 1000
     # A stream that its server keeps open cannot carry the next request.
     response.close() if streams else response.release_conn()

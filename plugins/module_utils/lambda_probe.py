@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import time
 import typing as t
 
@@ -22,6 +23,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
     Finding,
     Reply,
     Send,
+    parse_json,
     shorten,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.leaks import find_leak
@@ -64,7 +66,7 @@ def proxy_reply(payload: bytes, ms: float) -> Reply:
 
     :raises ValueError: it is not a proxy response
     """
-    answer = json.loads(payload)
+    answer = parse_json(payload)
     if not isinstance(answer, dict) or not isinstance(answer.get("statusCode"), int):
         raise ValueError(f"not a proxy response: {shorten(payload.decode('utf-8', 'replace'))}")
     headers = {name.lower(): str(value) for name, value in (answer.get("headers") or {}).items()}
@@ -81,7 +83,7 @@ def function_label(target: dict[str, t.Any]) -> str:
 
 
 def logs_step(log_group: str) -> str:
-    return f"aws logs tail {log_group} --since 15m"
+    return f"aws logs tail {shlex.quote(log_group)} --since 15m"
 
 
 def log_group_of(client: t.Any, target: dict[str, t.Any]) -> str | None:
@@ -143,7 +145,7 @@ def probe_authorizer(
     if leak:
         raise Finding("critical", f"{name}: the answer contains {leak}", next_step)
     try:
-        effects = {statement["Effect"] for statement in json.loads(payload)["policyDocument"]["Statement"]}
+        effects = {statement["Effect"] for statement in parse_json(payload)["policyDocument"]["Statement"]}
     except (ValueError, KeyError, TypeError) as error:
         text = shorten(payload.decode("utf-8", "replace"))
         raise Finding("critical", f"{name}: not a policy: {text}", next_step) from error

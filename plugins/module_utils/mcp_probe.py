@@ -18,6 +18,7 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.http_probe i
     Reply,
     Send,
     measure,
+    parse_json,
     shorten,
 )
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.leaks import find_leak
@@ -52,7 +53,7 @@ def find_message(body: bytes, request_id: int, is_event_stream: bool) -> dict[st
     """Return the JSON-RPC response with this id (an error may carry no id), or None."""
     for text in events(body) if is_event_stream else [body.decode("utf-8", "replace")]:
         try:
-            message = json.loads(text)
+            message = parse_json(text)
         except ValueError:
             continue
         if not isinstance(message, dict) or not isinstance(message.get("result", message.get("error")), dict):

@@ -21,7 +21,8 @@ description:
     C(critical). A probe that could not look, for example because the token expired, a name does not resolve, or AWS
     refuses its credentials, is C(unknown).
   - No probe hides another. One that hangs is left behind at O(deadline); one whose options are wrong (an unknown kind,
-    a misspelt or contradicting option) is C(unknown) and says so, the others run, and then the task fails.
+    a misspelt or contradicting option) is C(unknown) and says so, the others run, and then the task fails. So it is
+    with a wrong O(deadline) or O(thresholds), whose result is named after the option.
   - It only reads, also in check mode. TLS certificates are always verified. It asks AWS only what is free or
     practically free.
   - For HTTPS and HTTP the variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY) are honoured.
@@ -72,7 +73,7 @@ options:
           - V(table) is the state, throttling and protection of a DynamoDB table, V(table_backup) its point-in-time
             recovery, V(bucket) the protection of an S3 bucket.
           - V(distribution) is the state of a CloudFront distribution, V(certificate) of a certificate in ACM,
-            V(secret) of a secret's rotation, V(alarms) of the CloudWatch alarms whose names begin alike.
+            V(secret) of a secret's rotation, V(alarms) of the CloudWatch alarms of a stack.
           - V(spend) is what was spent of a budget (C(spend_percent)), V(aws_health) what AWS itself reports about a
             region, which needs a support plan.
         type: str
@@ -113,6 +114,7 @@ options:
       url:
         description:
           - The URL; for O(probes[].kind=mcp) the full endpoint, for O(probes[].kind=prometheus) what its paths follow.
+            One with a user or a password is refused.
           - Required for O(probes[].kind=http) and O(probes[].kind=prometheus). For O(probes[].kind=mcp) exactly one of
             O(probes[].url) and O(probes[].lambda) is.
         type: str
@@ -210,7 +212,7 @@ options:
             secret; the identifier of the database; the id of the distribution; the ARN of the target group or
             certificate; the full name of the load balancer (C(app/NAME/ID)); account and name of the budget
             (C(ACCOUNT:NAME)).
-          - For O(probes[].kind=alarms) the beginning of the alarms' names, for O(probes[].kind=aws_health) a region.
+          - For O(probes[].kind=alarms) the name of the stack that has them, for O(probes[].kind=aws_health) a region.
           - Required for every kind that asks AWS.
         type: str
       region:
@@ -222,11 +224,36 @@ options:
       qualifier:
         description: Alias or version whose traffic is judged; by default the whole function's.
         type: str
+      account:
+        description: Account that has to own the bucket of O(probes[].kind=bucket); one of another is C(critical).
+        type: str
+      absent:
+        description: What O(probes[].kind=stack) says of a stack that does not exist.
+        type: str
+        choices: [critical, unknown]
+        default: critical
+      expected:
+        description:
+          - Names of alarms that ring on purpose, for example while callers get the maintenance answer. For
+            O(probes[].kind=alarms) they are C(warning), not C(critical).
+        type: list
+        elements: str
+        default: []
       overrides:
         description: The overrides in force, as they lie in the state; required for O(probes[].kind=overrides).
         type: list
         elements: dict
         default: []
+      diverted:
+        description: Whether callers get the maintenance answer on purpose, which O(probes[].kind=overrides) tells.
+        type: bool
+        default: false
+      optional:
+        description:
+          - Whether the check has no result where the account cannot have what it looks for, for example AWS Health
+            without a support plan. By default it is C(unknown).
+        type: bool
+        default: false
       samples:
         description:
           - How many requests to time. The first of several only warms up and does not count.
@@ -272,18 +299,20 @@ options:
   deadline:
     description:
       - Seconds for all probes together. What has not ended by then is C(unknown); nothing waits for it.
-      - By default every probe has its own O(probes[].attempts) and O(probes[].timeout).
-    type: float
+      - By default every probe has its own O(probes[].attempts) and O(probes[].timeout). So it is where this is no
+        number above 0.
+    type: raw
   thresholds:
     description:
       - Limits that differ from the defaults. A value may reach its limit; beyond it the status changes.
       - C(own_p95_ms) (warning 5000) milliseconds of a probe's own requests; C(certificate_days) (warning 30, critical
         7; fewer is worse); C(connections_percent) (80, 95); C(storage_free_percent) (20, 10; less is worse);
-        C(traffic_p95_ms) (critical 500); C(traffic_error_percent) (critical 1); C(throttles) (warning 1);
+        C(traffic_p95_ms) (critical 500); C(traffic_error_percent) (critical 1); C(throttles) (warning 0);
         C(backup_hours) (26, 50); C(secret_overdue_days) (0, 30); C(spend_percent) (80, 100). Each is a dictionary of
         C(warning) and C(critical).
       - C(traffic_minimum_calls) (100) and C(traffic_window_minutes) (60) are numbers.
-    type: dict
+      - A dictionary. For each limit that is wrong the default is used.
+    type: raw
   sandbox:
     description: Whether AWS is emulated. What the emulator does not know is then said to be missing there.
     type: bool
@@ -361,7 +390,9 @@ status:
   type: str
   sample: healthy
 results:
-  description: One entry for each probe, in their order.
+  description:
+    - One entry for each probe, in their order, without those that are optional and not offered.
+    - Behind them one each for O(thresholds) and O(deadline), where those are wrong.
   returned: always, also where the task fails
   type: list
   elements: dict

@@ -41,7 +41,7 @@ options:
         type: bool
         default: false
       checked:
-        description: Whether at least one check could run.
+        description: Whether checks could run. Where all results are V(unknown), none could, whatever this says.
         type: bool
         default: true
       results:
@@ -55,8 +55,8 @@ options:
         type: str
       previous:
         description:
-          - The RV(runs) of the run before.
-          - Without it, and where it is older, the copy in O(directory) is used.
+          - The RV(runs) of the run before. Of it only what is as this module writes it is believed.
+          - What the copy in O(directory) has beside it is added.
         type: dict
   directory:
     description: Folder of the two files, and of a copy of each environment's runs in a folder of its name.
@@ -152,7 +152,7 @@ report:
           why: ""
           region: us-east-1
           sandbox: false
-          runs: [{at: "2026-11-23T07:00:00Z", statuses: {mcp: healthy}, p95: {mcp: 84.1}}]
+          runs: [{at: "2026-11-23T07:00:00Z", statuses: {mcp: healthy}}]
     results:
       description: All checks, the worst first.
       type: list
@@ -183,7 +183,7 @@ runs:
   sample:
     production:
       format: 1
-      runs: [{at: "2026-11-23T07:00:00Z", statuses: {mcp: healthy}, p95: {mcp: 84.1}}]
+      runs: [{at: "2026-11-23T07:00:00Z", statuses: {mcp: healthy}}]
       since: {mcp: {status: healthy, since: "2026-11-20T07:00:00Z"}}
 """
 

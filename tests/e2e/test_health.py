@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import new_environment
 from tests.support.environment import Environment
 from tests.support.faults import Faults, sometimes
 from tests.support.health import Checked, checked, health_check, turned
@@ -30,6 +31,18 @@ def look(deployed: Environment, env: dict[str, str] | None = None) -> Checked:
     """Check production in the sandbox."""
     environment = {"SANDBOX_PORT": str(deployed.sandbox.port), **(env or {})}
     return checked(deployed.project, deployed.home, "--sandbox", "production", env=environment)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, private_home: Path) -> Iterator[Environment]:
+    """Production as nobody else touches it."""
+    environment = new_environment(tmp_path_factory.mktemp("health"), private_home)
+    try:
+        environment.sandbox.start()
+        environment.deploy().require()
+        yield environment
+    finally:
+        environment.sandbox.stop()
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +144,10 @@ def test_no_secret_is_told_at_any_verbosity(deployed: Environment) -> None:
     secrets = secrets_of(deployed)
     assert len(secrets) >= 2
     folder = deployed.project / "reports"
-    texts = {path.name: path.read_text() for path in folder.rglob("*health*") if path.is_file()}
+    tokens = list(folder.rglob("health-token.json"))
+    assert [path.stat().st_mode & 0o777 for path in tokens] == [0o600]
+    secrets |= {json.loads(path.read_text())["access_token"] for path in tokens}
+    texts = {path.name: path.read_text() for path in folder.rglob("*health*") if path.is_file() and path not in tokens}
     assert {"health.json", "health.html"} <= {name.removeprefix("sandbox-") for name in texts}
     texts["output"] = run.output
     assert [name for name, text in texts.items() if any(secret in text for secret in secrets)] == []
@@ -159,6 +175,26 @@ def test_without_credentials_every_environment_says_so(project: Path, private_ho
     assert run.returncode == 3
     (result,) = report["results"]
     assert result["status"] == "unknown" and "No AWS credentials were found" in result["evidence"]
+
+
+def test_an_environment_of_which_nothing_can_be_said_hides_no_other(
+    project: Path, private_home: Path, tmp_path: Path
+) -> None:
+    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    hosts = {
+        "a": {"mcp_phase": "staging", "mcp_environment": "{{ nope }}", **here},
+        "b": {"mcp_phase": "staging", "mcp_region": "{{ nope }}", **here},
+        "c": here,
+    }
+    (tmp_path / "broken.yml").write_text(json.dumps({"all": {"children": {"mcp": {"hosts": hosts}}}}))
+    run = health_check(project, private_home, "local", "json", "--", "-i", str(tmp_path / "broken.yml"))
+    report: dict[str, t.Any] = json.loads(run.stdout)
+    assert run.returncode == report["exit_status"] == 3
+    assert {row["environment"]: row["checked"] for row in report["environments"]} == dict.fromkeys(
+        ["local", "a", "b", "c"], False
+    )
+    assert {row["check"] for row in report["results"]} == {"environment"}
+    assert all("nope" in row["evidence"] for row in report["results"] if row["environment"] in ("a", "b"))
 
 
 def test_an_environment_that_was_never_deployed_says_how_to(project: Path, private_home: Path, sandbox: t.Any) -> None:

@@ -155,6 +155,7 @@ BROKEN: dict[str, Broken] = {
         {
             "overrides": "warning", "maintenance answer": "healthy",
             "mcp": "gone", "health": "gone", "redirect from http": "gone",
+            "traffic errors": "gone", "traffic latency": "gone",
         },
         1,
     ),
@@ -187,7 +188,8 @@ def test_a_destroyed_environment_is_said_and_the_others_are_checked(everything: 
         for (where, check), status in turned(calm.statuses, during.statuses).items()
         if where == "production"
     }
-    assert lost["stack app"] == "critical" and lost["mcp"] == "gone"
+    assert lost["stack app"] == lost["stack watch"] == "unknown" and lost["mcp"] == "gone"
+    assert during.code == 1
     assert not {where for where, _check in turned(calm.statuses, during.statuses)} - {"production"}
     everything.production.deploy().require()
     # New alarms may have data.

@@ -53,7 +53,7 @@ def report() -> dict[str, t.Any]:
     """Build a report with everything in it: four statuses, a word that does not break, one that was not checked."""
     failed = world.result("environment", "unknown", evidence="AWS did not answer: " + "x" * 300)
     parts = [*world.three(), world.part("milan", [failed], checked=False, failure="AWS did not answer")]
-    previous = {part["environment"]: health_report_runs.usable(part["previous"]) for part in parts}
+    previous = {part["environment"]: health_report_runs.usable(part["previous"], world.NOW) for part in parts}
     return health_report_data.build(parts, previous, world.NOW)[0]
 
 

@@ -53,7 +53,6 @@ def history(checks: t.Sequence[str], runs: int = 50, bad: str = "") -> Row:
         {
             "at": before(10 * (runs - place)),
             "statuses": {check: turns[place // 5 % 4] if check == bad else "healthy" for check in checks},
-            "p95": {"mcp": 10.0 + place},
         }
         for place in range(runs)
     ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws import KINDS
 
-from tests.unit.plugins.test_health_aws import DEPLOY, NOW, Result, answer, before, look_at
+from tests.unit.plugins.test_health_aws import DEPLOY, NOW, Call, Result, answer, before, look_at
 
 BUCKET, TABLE = "mcp-production-files", "mcp-production-documents"
 VERSIONED = {"Status": "Enabled"}
@@ -66,6 +67,52 @@ def test_what_cannot_be_read_of_a_bucket_does_not_hide_the_rest() -> None:
     assert "not versioned" in result["evidence"]
 
 
+ACCOUNT = "123456789012"
+OWNED = {"Bucket": BUCKET, "ExpectedBucketOwner": ACCOUNT}
+
+
+def owned(*calls: Call) -> Result:
+    return look_at("bucket", {"s3": list(calls)}, target=BUCKET, account=ACCOUNT)
+
+
+def test_a_bucket_is_asked_as_that_of_its_account() -> None:
+    result = owned(
+        answer("get_bucket_versioning", VERSIONED, **OWNED),
+        answer("get_bucket_encryption", SEALED, **OWNED),
+        answer("get_public_access_block", CLOSED, **OWNED),
+    )
+    assert result["status"] == "healthy"
+
+
+def test_a_bucket_that_another_account_took_is_critical() -> None:
+    result = owned(
+        answer("get_bucket_versioning", "AccessDenied", **OWNED), answer("get_bucket_versioning", {}, Bucket=BUCKET)
+    )
+    assert (result["status"], result["next_step"]) == (
+        "critical", f"aws s3api get-bucket-location --bucket {BUCKET} --region us-east-1",
+    )  # fmt: skip
+    assert result["evidence"] == f"bucket {BUCKET} belongs to another account than {ACCOUNT}"
+
+
+def test_a_bucket_that_refuses_both_ways_is_unknown() -> None:
+    refused = answer("get_bucket_versioning", "AccessDenied", **OWNED)
+    result = owned(refused, answer("get_bucket_versioning", "AccessDenied", Bucket=BUCKET))
+    assert result["status"] == "unknown" and "AWS refuses s3:GetBucketVersioning" in result["evidence"]
+    assert result["evidence"].endswith(f"Allow it to them; or it belongs to another account than {ACCOUNT}")
+    slow = owned(answer("get_bucket_versioning", "SlowDown", **OWNED))
+    assert slow["status"] == "unknown" and "another account" not in slow["evidence"]
+    anybody = look_at("bucket", {"s3": [answer("get_bucket_versioning", "AccessDenied", Bucket=BUCKET)]}, target=BUCKET)
+    assert anybody["status"] == "unknown" and "another account" not in anybody["evidence"]
+    assert owned(answer("get_bucket_versioning", "NoSuchBucket", **OWNED))["status"] == "critical"
+
+
+def test_an_account_has_twelve_digits() -> None:
+    wrong = KINDS["bucket"].check({"kind": "bucket", "target": BUCKET, "account": "12"})
+    assert wrong == "account='12' is no account: its number has 12 digits. Correct it"
+    assert KINDS["bucket"].check({"kind": "bucket", "target": "a b", "account": "12"}).startswith("target=")
+    assert KINDS["bucket"].check({"kind": "bucket", "target": BUCKET, "account": ACCOUNT}) is None
+
+
 def test_a_missing_bucket_is_critical() -> None:
     result = look_at("bucket", {"s3": [answer("get_bucket_versioning", "NoSuchBucket")]}, target=BUCKET)
     assert (result["status"], result["next_step"]) == ("critical", DEPLOY)
@@ -73,7 +120,7 @@ def test_a_missing_bucket_is_critical() -> None:
 
 # Tables
 
-ACTIVE = {
+ACTIVE: Result = {
     "TableName": TABLE,
     "TableStatus": "ACTIVE",
     "ItemCount": 1234,
@@ -142,14 +189,16 @@ def test_a_table_that_anybody_can_delete_is_a_warning() -> None:
 
 
 def test_a_key_that_cannot_be_used_is_critical() -> None:
-    sealed = {**ACTIVE["SSEDescription"], "InaccessibleEncryptionDateTime": before(hours=2)}  # type: ignore[dict-item]
+    sealed: Result = {**ACTIVE["SSEDescription"], "InaccessibleEncryptionDateTime": before(hours=2)}
     result = table(SSEDescription=sealed)
     assert (result["status"], result["since"]) == ("critical", "2026-11-23T01:14:15Z")
     assert result["next_step"].startswith("aws kms describe-key --key-id arn:aws:kms:")
+    sealed |= {"KMSMasterKeyArn": "arn:aws:kms:us-east-1:1:key/$(x)"}
+    assert "--key-id 'arn:aws:kms:us-east-1:1:key/$(x)' " in table(SSEDescription=sealed)["next_step"]
 
 
 def test_throttled_calls_are_a_warning() -> None:
-    assert table(sums(1), sums())["status"] == "healthy"  # equal is within
+    assert (table(sums(0), sums())["status"], table(sums(1), sums())["status"]) == ("healthy", "warning")
     result = table(sums(40, 2), sums(3))
     assert result["status"] == "warning" and "42 reads and 3 writes refused in 60 minutes" in result["evidence"]
     assert result["next_step"] == "ansible-playbook playbooks/limits.yml -i INVENTORY --limit production"

@@ -57,6 +57,10 @@ def test_an_available_database_is_healthy() -> None:
         ("backing-up", "healthy"),
         ("storage-optimization", "healthy"),
         ("configuring-log-exports", "healthy"),
+        ("configuring-associated-roles", "healthy"),
+        ("configuring-activity-stream", "healthy"),
+        ("resetting-master-credentials", "healthy"),
+        ("renaming", "warning"),
         ("modifying", "warning"),
         ("maintenance", "warning"),
         ("rebooting", "warning"),
@@ -128,7 +132,16 @@ def test_the_newest_free_storage_counts() -> None:
 
 @pytest.mark.parametrize(("free", "status"), [(4, "healthy"), (3.9, "warning"), (2, "warning"), (1.9, "critical")])
 def test_little_free_storage(free: float, status: str) -> None:
+    assert storage(free, MaxAllocatedStorage=20)["status"] == status
+
+
+@pytest.mark.parametrize(("free", "status"), [(4, "healthy"), (3.9, "warning"), (1.9, "warning"), (0.1, "warning")])
+def test_storage_that_aws_still_enlarges_is_a_warning_at_worst(free: float, status: str) -> None:
     assert storage(free)["status"] == status
+    if free < 2:
+        assert storage(free)["evidence"].endswith(
+            "AWS enlarges it by itself up to 100 GiB, under storage_free_percent.critical=10"
+        )
 
 
 @pytest.mark.parametrize("most", [20, None])
@@ -202,6 +215,13 @@ def test_connections_of_the_formula_are_an_estimate() -> None:
         (FORMULA, "db.t4g.medium", (337, "about ")),
         (FORMULA.replace(",", ", "), "db.r6g.large", (1351, "about ")),
         (FORMULA, "db.m5.4xlarge", (5000, "about ")),
+        (FORMULA, "db.z1d.large", (1351, "about ")),
+        (FORMULA, "db.c6gd.large", (337, "about ")),
+        (FORMULA, "db.x2g.large", (2703, "about ")),
+        (FORMULA, "db.x8g.large", (2703, "about ")),
+        (FORMULA.replace("5000", "50000"), "db.x2iedn.xlarge", (10814, "about ")),
+        (FORMULA.replace("5000", "50000"), "db.x1e.xlarge", (10814, "about ")),
+        (FORMULA, "db.q1.large", None),
         (FORMULA, "db.m5.48xlarge", None),
         ("GREATEST({DBInstanceClassMemory/1},5)", "db.t3.micro", None),
         ("", "db.t3.micro", None),

@@ -111,6 +111,19 @@ def test_an_imported_certificate_is_not_renewed_by_aws() -> None:
     assert "imported, so AWS does not renew it" in result["evidence"]
 
 
+def test_a_certificate_that_aws_will_not_renew_says_so() -> None:
+    result = certificate(20, RenewalEligibility="INELIGIBLE", InUseBy=[])
+    assert result["status"] == "warning"
+    assert result["evidence"].endswith("; not renewed by AWS, because nothing uses it; ISSUED")
+    used = certificate(
+        200, RenewalEligibility="INELIGIBLE", InUseBy=["arn:aws:cloudfront::123456789012:distribution/X"]
+    )
+    assert used["evidence"].endswith("; not renewed by AWS") and used["status"] == "healthy"
+    assert certificate(200, RenewalEligibility="ELIGIBLE")["evidence"].endswith("; renewed by AWS")
+    private = certificate(200, RenewalEligibility="INELIGIBLE", Type="IMPORTED")
+    assert private["evidence"].endswith("; imported, so AWS does not renew it")
+
+
 def test_every_other_status_is_critical() -> None:
     for status in get_session().get_service_model("acm").shape_for("CertificateStatus").enum:
         if status not in ("ISSUED", "EXPIRED"):

@@ -126,6 +126,31 @@ def test_no_healthy_target_is_critical() -> None:
     assert targets(("unused", "Target.NotInUse"))["status"] == "critical"
 
 
+def test_targets_of_a_group_that_no_listener_uses_say_so() -> None:
+    result = targets(("unused", "Target.NotInUse", "Target group is not configured to receive traffic"))
+    assert (result["status"], result["next_step"]) == ("critical", DEPLOY)
+    assert result["evidence"] == (
+        "target group mcp: 0 of 1 target healthy; 1 unused Target.NotInUse: no listener sends calls to it"
+    )
+    assert targets(("healthy",), ("unused", "Target.NotInUse"))["next_step"] == DEPLOY
+    stopped = targets(("unused", "Target.InvalidState", "Target is in the stopped state"))
+    assert stopped["status"] == "critical" and "Target.InvalidState Target is in the stopped" in stopped["evidence"]
+    assert stopped["next_step"].startswith("aws logs tail ")
+
+
+def test_targets_whose_health_is_not_checked_are_not_unhealthy() -> None:
+    off = ("unavailable", "Target.HealthCheckDisabled", "Health checks are not enabled for this target")
+    result = targets(off, off)
+    assert (result["status"], result["evidence"]) == (
+        "unknown", "target group mcp: 2 targets, of none of which the balancer knows the health; "
+        "2 unavailable Target.HealthCheckDisabled Health checks are not enabled for this target",
+    )  # fmt: skip
+    assert result["next_step"].startswith("aws elbv2 describe-target-health --target-group-arn ")
+    some = targets(("healthy",), off)
+    assert some["status"] == "healthy" and "1 of 1 target healthy; 1 unavailable " in some["evidence"]
+    assert targets(FAILED, off)["status"] == "critical"
+
+
 def test_no_targets_are_critical() -> None:
     result = targets(("unhealthy.draining", "Target.DeregistrationInProgress"))
     assert (result["status"], result["next_step"]) == ("critical", DEPLOY)

@@ -118,6 +118,16 @@ def test_a_missing_stack_is_critical(response: t.Any) -> None:
     assert result["evidence"] == "stack mcp-production-app does not exist in us-east-1"
 
 
+def test_a_stack_that_was_removed_on_purpose_is_unknown() -> None:
+    calls = [answer("describe_stacks", "ValidationError: Stack with id mcp-production-app does not exist")]
+    result = look_at("stack", {"cloudformation": calls}, target=NAME, absent="unknown")
+    assert (result["status"], result["next_step"]) == ("unknown", DEPLOY)
+    assert result["evidence"] == "stack mcp-production-app is not there"
+    there = {"StackName": NAME, "CreationTime": MADE, "StackStatus": "UPDATE_FAILED"}
+    calls = [answer("describe_stacks", {"Stacks": [there]}, StackName=NAME)]
+    assert look_at("stack", {"cloudformation": calls}, target=NAME, absent="unknown")["status"] == "critical"
+
+
 def test_another_validation_error_is_unknown() -> None:
     calls = {"cloudformation": [answer("describe_stacks", "ValidationError: no such name")]}
     assert look_at("stack", calls, target=NAME)["status"] == "unknown"
@@ -142,9 +152,40 @@ def test_a_maintenance_answer_is_a_warning_that_undivert_ends() -> None:
     assert result["next_step"] == "ansible-playbook playbooks/undivert.yml -i INVENTORY --limit production"
 
 
+UNDIVERT = "ansible-playbook playbooks/undivert.yml -i INVENTORY --limit production"
+AT_CDN = f"{UNDIVERT} -e mcp_divert_at=cdn"
+
+
+@pytest.mark.parametrize(
+    ("fields", "diverted", "step"),
+    [
+        (("maintenance",), False, UNDIVERT),
+        (("maintenance",), True, UNDIVERT),
+        (("cdn_maintenance",), False, AT_CDN),
+        (("cdn_maintenance",), True, AT_CDN),
+        (("stage_deployment",), True, UNDIVERT),
+        (("stage_deployment", "cdn_maintenance"), True, f"{UNDIVERT} && {AT_CDN}"),
+        (("stage_deployment", "throttle_rate"), True, UNDIVERT),
+        (("cdn_maintenance", "throttle_rate"), False, AT_CDN),
+        ((), True, UNDIVERT),
+    ],
+)
+def test_a_diversion_is_told_and_ended_where_it_is(fields: tuple[str, ...], diverted: bool, step: str) -> None:
+    result = look_at("overrides", overrides=[override(field) for field in fields], diverted=diverted)
+    assert (result["status"], result["next_step"]) == ("warning", step)
+    assert result["evidence"].startswith("callers get the maintenance answer")
+    assert all(f"{field} is true instead of false" in result["evidence"] for field in fields)
+
+
+def test_an_older_release_at_the_gateway_is_no_diversion() -> None:
+    found = {"field": "stage_deployment", "stack": "b2", "actual": "a1"}
+    result = look_at("overrides", overrides=[found])
+    assert result["evidence"].startswith("1 setting beside the stacks: stage_deployment is a1 instead of b2")
+    assert result["next_step"].startswith("ansible-playbook playbooks/undo.yml ")
+
+
 def test_other_overrides_are_undone_and_the_oldest_counts() -> None:
     found = [
-        override("cdn_maintenance", since="2026-11-23T01:00:00+00:00"),
         {"field": "server_version", "stack": "8", "actual": "7", "since": "2026-11-22T01:00:00Z", "who": None},
         override("throttle_rate", since=None),
         override("throttle_burst", since="long ago"),
@@ -153,5 +194,5 @@ def test_other_overrides_are_undone_and_the_oldest_counts() -> None:
     assert (result["status"], result["since"]) == ("warning", "2026-11-22T01:00:00Z")
     assert "server_version is 7 instead of 8 (since 2026-11-22T01:00:00Z)" in result["evidence"]
     assert "throttle_rate is true instead of false (nobody recorded who set it)" in result["evidence"]
+    assert result["evidence"].startswith("3 settings beside the stacks: ")
     assert result["next_step"].startswith("ansible-playbook playbooks/undo.yml ")
-    assert look_at("overrides", overrides=found[1:])["evidence"].startswith("3 settings beside the stacks: ")

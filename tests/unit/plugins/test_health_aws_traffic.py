@@ -227,7 +227,7 @@ def test_refused_calls_are_a_warning() -> None:
     assert result["status"] == "warning"
     assert (
         result["evidence"]
-        == "function mcp-production-server: 3 calls refused beside 7 taken in 60 minutes, over throttles.warning=1"
+        == "function mcp-production-server: 3 calls refused beside 7 taken in 60 minutes, over throttles.warning=0"
     )
     assert result["next_step"] == "ansible-playbook playbooks/limits.yml -i INVENTORY --limit production"
     assert throttles([30], [])["status"] == "warning"

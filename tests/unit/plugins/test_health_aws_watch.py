@@ -8,29 +8,52 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_aws import KINDS
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_kind import Look
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_options import defaults
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.health_thresholds import thresholds_of
 
-from tests.unit.plugins.test_health_aws import DEPLOY, Result, answer, before, look_at
+from tests.unit.plugins.test_health_aws import DEPLOY, NOW, Call, Result, answer, before, look_at, stubbed
 
 PREFIX = "mcp-production-"
+STACK = "mcp-production-watch"
 
 
 def alarm(name: str, state: str = "OK", **fields: t.Any) -> dict[str, t.Any]:
     return {"AlarmName": f"{PREFIX}{name}", "StateValue": state, "ActionsEnabled": True, **fields}
 
 
-def alarms(*found: dict[str, t.Any], composite: t.Sequence[dict[str, t.Any]] = (), sandbox: bool = False) -> Result:
-    request = {"AlarmNamePrefix": PREFIX, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
-    calls = [
-        answer("describe_alarms", {"MetricAlarms": list(found), "NextToken": "more"}, **request),
-        answer("describe_alarms", {"CompositeAlarms": list(composite)}, **request, NextToken="more"),
+def listed(*names: str, kind: str = "AWS::CloudWatch::Alarm", status: str = "CREATE_COMPLETE") -> list[Result]:
+    common = {"ResourceType": kind, "ResourceStatus": status, "LastUpdatedTimestamp": before(days=9)}
+    return [{"LogicalResourceId": f"L{name[-9:]}", "PhysicalResourceId": name, **common} for name in names]
+
+
+def stack_of(*resources: Result) -> list[Call]:
+    """Return the calls that list a stack's resources: one page without an alarm, then these."""
+    page = {"StackResourceSummaries": listed("mcp-production", kind="AWS::CloudWatch::Dashboard"), "NextToken": "more"}
+    return [
+        answer("list_stack_resources", page, StackName=STACK),
+        answer("list_stack_resources", {"StackResourceSummaries": list(resources)}, StackName=STACK, NextToken="more"),
     ]
-    return look_at("alarms", {"cloudwatch": calls}, target=PREFIX, sandbox=sandbox)
+
+
+def alarms(*found: Result, deleted: t.Sequence[str] = (), sandbox: bool = False, **options: t.Any) -> Result:
+    names = [*(item["AlarmName"] for item in found), *deleted]
+    calls = {"cloudformation": stack_of(*listed(*names))}
+    if names:
+        request = {"AlarmNames": names, "MaxRecords": 100}
+        pages = [
+            answer("describe_alarms", {"MetricAlarms": list(found[:1]), "NextToken": "more"}, **request),
+            answer("describe_alarms", {"MetricAlarms": list(found[1:])}, **request, NextToken="more"),
+        ]
+        calls["cloudwatch"] = pages
+    return look_at("alarms", calls, target=STACK, sandbox=sandbox, **options)
 
 
 def test_quiet_alarms_are_healthy() -> None:
-    result = alarms(alarm("a"), alarm("b", "INSUFFICIENT_DATA"), composite=[alarm("c")])
+    result = alarms(alarm("a"), alarm("b", "INSUFFICIENT_DATA"), alarm("c"))
     assert result["status"] == "healthy"
-    assert result["evidence"] == "alarms mcp-production-*: 3 alarms, 2 OK, 1 without enough data"
+    assert result["evidence"] == "alarms of mcp-production-watch: 3 alarms, 2 OK, 1 without enough data"
 
 
 def test_a_ringing_alarm_is_critical_in_its_own_words() -> None:
@@ -39,14 +62,14 @@ def test_a_ringing_alarm_is_critical_in_its_own_words() -> None:
     other = alarm(
         "any", "ALARM", StateReason="Threshold Crossed: 1 datapoint.", StateUpdatedTimestamp=before(minutes=4)
     )
-    result = alarms(ringing, alarm("b"), composite=[other])
+    result = alarms(ringing, alarm("b"), other)
     assert (result["status"], result["since"]) == ("critical", "2026-11-23T03:00:15Z")
     assert result["evidence"] == (
-        "alarms mcp-production-*: 2 in ALARM: mcp-production-error-rate (More than 1 percent of calls failed); "
+        "alarms of mcp-production-watch: 2 in ALARM: mcp-production-error-rate (More than 1 percent of calls failed); "
         "mcp-production-any (Threshold Crossed: 1 datapoint); 3 alarms, 1 OK, 0 without enough data"
     )
     assert result["next_step"] == (
-        "aws cloudwatch describe-alarms --alarm-name-prefix mcp-production- --state-value ALARM "
+        "aws cloudwatch describe-alarms --alarm-names mcp-production-error-rate mcp-production-any "
         '--query "MetricAlarms[].[AlarmName,StateReason,AlarmDescription]" --output table --region us-east-1'
     )
 
@@ -64,6 +87,7 @@ def test_many_ringing_alarms_are_counted() -> None:
 def test_alarms_without_any_data_are_unknown() -> None:
     result = alarms(alarm("a", "INSUFFICIENT_DATA"))
     assert (result["status"], "emulator" in result["evidence"]) == ("unknown", False)
+    assert result["next_step"].startswith("aws cloudwatch describe-alarms --alarm-names mcp-production-a --query ")
     there = alarms(alarm("a", "INSUFFICIENT_DATA"), sandbox=True)["evidence"]
     assert there.endswith("1 without enough data (figures of AWS: not available on the emulator)")
 
@@ -76,6 +100,112 @@ def test_alarms_that_tell_nobody_are_a_warning() -> None:
 
 def test_no_alarms_are_unknown() -> None:
     assert (alarms()["status"], alarms()["next_step"]) == ("unknown", DEPLOY)
+
+
+def test_the_alarms_of_another_environment_do_not_count() -> None:
+    calls = {
+        "cloudformation": [answer("list_stack_resources", {"StackResourceSummaries": listed(f"{PREFIX}a")})],
+        "cloudwatch": [
+            answer("describe_alarms", {"MetricAlarms": [alarm("a")]}, AlarmNames=[f"{PREFIX}a"], MaxRecords=100)
+        ],
+    }
+    assert look_at("alarms", calls, target=STACK)["status"] == "healthy"
+
+
+def test_an_alarm_that_somebody_deleted_is_a_warning() -> None:
+    result = alarms(alarm("a"), deleted=[f"{PREFIX}cpu"])
+    assert result["status"] == "warning"
+    assert "1 deleted by somebody: mcp-production-cpu; 1 alarm, 1 OK" in result["evidence"]
+    assert result["next_step"] == "ansible-playbook playbooks/drift.yml -i INVENTORY --limit production"
+    every = alarms(deleted=[f"{PREFIX}{number}" for number in range(7)])
+    assert every["status"] == "warning" and "7 deleted by somebody: " in every["evidence"]
+    assert "mcp-production-4, ..." in every["evidence"]
+    assert "0 OK" not in every["evidence"]
+
+
+def test_a_ringing_alarm_counts_more_than_one_that_is_gone() -> None:
+    assert alarms(alarm("a", "ALARM"), deleted=[f"{PREFIX}cpu"])["status"] == "critical"
+
+
+@pytest.mark.parametrize("status", ["DELETE_COMPLETE", "DELETE_SKIPPED", "DELETE_IN_PROGRESS"])
+def test_an_alarm_that_the_stack_gave_up_is_not_missed(status: str) -> None:
+    resources = [*listed(f"{PREFIX}a"), *listed(f"{PREFIX}old", status=status)]
+    never = {key: value for key, value in listed("x", status="CREATE_FAILED")[0].items() if key != "PhysicalResourceId"}
+    calls = {
+        "cloudformation": stack_of(*resources, never),
+        "cloudwatch": [
+            answer("describe_alarms", {"MetricAlarms": [alarm("a")]}, AlarmNames=[f"{PREFIX}a"], MaxRecords=100)
+        ],
+    }
+    assert look_at("alarms", calls, target=STACK)["status"] == "healthy"
+
+
+def test_many_alarms_are_asked_for_by_hundreds() -> None:
+    names = [f"{PREFIX}{number}" for number in range(201)]
+    asked = [names[:100], names[100:200], names[200:]]
+    found = [[{"AlarmName": name, "StateValue": "OK"} for name in some] for some in asked]
+    calls = {
+        "cloudformation": stack_of(*listed(*names)),
+        "cloudwatch": [
+            answer("describe_alarms", {"MetricAlarms": some}, AlarmNames=of, MaxRecords=100)
+            for some, of in zip(found, asked, strict=True)
+        ],
+    }
+    assert "201 alarms, 201 OK" in look_at("alarms", calls, target=STACK)["evidence"]
+
+
+def test_without_the_stack_the_alarms_are_unknown() -> None:
+    gone = f"ValidationError: Stack with id {STACK} does not exist"
+    result = look_at("alarms", {"cloudformation": [answer("list_stack_resources", gone)]}, target=STACK)
+    assert (result["status"], result["next_step"]) == ("unknown", DEPLOY)
+    assert (
+        result["evidence"]
+        == "stack mcp-production-watch is not there, and no alarms with it: nobody is told of anything"
+    )
+    other = look_at(
+        "alarms", {"cloudformation": [answer("list_stack_resources", "ValidationError: bad name")]}, target=STACK
+    )
+    assert other["status"] == "unknown" and "is not there" not in other["evidence"]
+
+
+def test_what_cannot_be_read_of_cloudwatch_is_named() -> None:
+    calls = {
+        "cloudformation": stack_of(*listed(f"{PREFIX}a")),
+        "cloudwatch": [answer("describe_alarms", "AccessDenied")],
+    }
+    result = look_at("alarms", calls, target=STACK)
+    assert result["status"] == "unknown" and "AWS refuses cloudwatch:DescribeAlarms" in result["evidence"]
+    assert result["next_step"] == "aws sts get-caller-identity"
+
+
+EXPECTED = [f"{PREFIX}error-rate", f"{PREFIX}cdn-errors"]
+
+
+def test_an_alarm_that_follows_from_the_maintenance_answer_is_a_warning() -> None:
+    ringing = alarm("error-rate", "ALARM", StateTransitionedTimestamp=before(minutes=14))
+    result = alarms(ringing, alarm("cdn-errors"), alarm("cpu"), expected=EXPECTED)
+    assert (result["status"], result["since"]) == ("warning", "2026-11-23T03:00:15Z")
+    assert result["evidence"] == (
+        "alarms of mcp-production-watch: 1 in ALARM, as expected while callers get the maintenance answer: "
+        "mcp-production-error-rate; 3 alarms, 2 OK, 0 without enough data"
+    )
+    assert "--alarm-names mcp-production-error-rate --query" in result["next_step"]
+
+
+def test_another_alarm_is_critical_also_then() -> None:
+    result = alarms(alarm("error-rate", "ALARM"), alarm("cpu", "ALARM"), expected=EXPECTED)
+    assert result["status"] == "critical"
+    assert result["evidence"].startswith(
+        "alarms of mcp-production-watch: 1 in ALARM: mcp-production-cpu; 1 in ALARM, as "
+    )
+    assert "--alarm-names mcp-production-cpu --query" in result["next_step"]
+
+
+@pytest.mark.parametrize("state", [{"StateValue": "ALARM"}, {"ActionsEnabled": False}])
+def test_what_an_alarm_is_called_is_no_command(state: Result) -> None:
+    named = {**alarm("$(touch x) y"), **state}
+    step = alarms(named)["next_step"]
+    assert "--alarm-names 'mcp-production-$(touch x) y'" in step
 
 
 # Secrets
@@ -238,6 +368,25 @@ def test_without_the_support_plan_it_is_unknown() -> None:
     result = aws_health("SubscriptionRequiredException")
     assert result["status"] == "unknown" and "needs a Business support plan" in result["evidence"]
     assert result["next_step"] == "Open https://health.aws.amazon.com/health/status"
+
+
+def test_only_what_the_account_cannot_have_is_not_offered() -> None:
+    def offered(code: str) -> bool:
+        client, _stubber = stubbed("health", [answer("describe_events", code)])
+        probe = defaults() | {"name": "it", "kind": "aws_health", "target": REGION}
+        limits = thresholds_of(None)
+        look = Look(probe, "production", None, limits, False, NOW, lambda _service: client, lambda: 10.0)
+        return not KINDS["aws_health"].look(look).not_offered
+
+    assert not offered("SubscriptionRequiredException")
+    assert offered("AccessDeniedException")
+
+
+def test_an_arn_of_aws_is_no_command() -> None:
+    found = event("LAMBDA", 1) | {"arn": "arn:aws:health:eu-west-1::event/LAMBDA/X/$(x)"}
+    assert (
+        "--event-arns 'arn:aws:health:eu-west-1::event/LAMBDA/X/$(x)'" in aws_health({"events": [found]})["next_step"]
+    )
 
 
 def test_the_emulator_is_not_asked() -> None:

@@ -152,7 +152,7 @@ def test_bad_json_is_not_healthy(body: bytes) -> None:
     with serving(lambda _request: Answer(body=body)) as (url, _seen):
         http = check(url, kind="http", expect_json={"status": "ok"}, return_json=True)
         mcp = check(url, kind="mcp")
-    assert http["status"] in ("critical", "unknown") and mcp["status"] in ("critical", "unknown")
+    assert http["status"] == "critical" and mcp["status"] == "critical"
 
 
 def test_a_handshake_of_a_protocol_that_nobody_speaks_is_critical() -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import health, health_judge, http_probe
+from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import health, health_judge, health_kind, http_probe
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context import McpError
 
 from tests.unit.plugins.loopback import Answer, check, closed_port, context, serving
@@ -181,10 +181,10 @@ def test_it_gives_up_after_its_attempts() -> None:
 
 
 def test_the_worst_status_counts_and_order_is_kept() -> None:
-    assert health_judge.worst(["warning", "healthy"]) == "warning"
-    assert health_judge.worst(["unknown", "warning"]) == "unknown"
-    assert health_judge.worst(["unknown", "critical", "healthy"]) == "critical"
-    assert health_judge.worst([]) == "unknown"
+    assert health_kind.worst(["warning", "healthy"]) == "warning"
+    assert health_kind.worst(["unknown", "warning"]) == "unknown"
+    assert health_kind.worst(["unknown", "critical", "healthy"]) == "critical"
+    assert health_kind.worst([]) == "unknown"
     with serving(lambda request: Answer(500 if request.path == "/1" else 200)) as (url, _seen):
         probes = [{"name": f"p{number}", "kind": "http", "url": f"{url}/{number}"} for number in range(3)]
         outcome = health.run(context(*probes))

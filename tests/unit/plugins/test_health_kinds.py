@@ -52,10 +52,6 @@ def test_kinds_and_options_belong_together() -> None:
     assert taken == set(PROBE_SPEC)
     for name, kind in KINDS.items():
         assert kind.name == name and set(kind.required) <= kind.options
-    assert {name for name, kind in KINDS.items() if kind.measured} == {
-        *(f"function_{what}" for what in ("errors", "latency", "throttles")),
-        *(f"{who}_{what}" for who in ("api", "balancer") for what in ("errors", "latency")),
-    }
 
 
 VALUES: dict[str, t.Any] = {
@@ -178,11 +174,12 @@ def test_thresholds_are_merged_into_the_defaults() -> None:
         ({"spend_percent": {"warning": float("inf")}}, "is not a number of at least 0"),
     ],
 )
-def test_thresholds_that_cannot_be_meant_are_refused_before_any_request(given: dict[str, t.Any], words: str) -> None:
+def test_thresholds_that_cannot_be_meant_are_told_and_all_probes_run(given: dict[str, t.Any], words: str) -> None:
     with serving(lambda _request: Answer()) as (url, seen), pytest.raises(McpError) as failure:
         health.run(context({"name": "it", "kind": "http", "url": url}, thresholds=given))
     assert words in failure.value.message and failure.value.message.endswith("run the same command again.")
-    assert seen == []
+    assert [result["status"] for result in failure.value.details["results"]] == ["healthy", "unknown"]
+    assert len(seen) == 1
 
 
 def test_a_threshold_of_the_task_is_used() -> None:
@@ -190,12 +187,6 @@ def test_a_threshold_of_the_task_is_used() -> None:
         ctx = context({"name": "it", "kind": "http", "url": url}, thresholds={"own_p95_ms": {"warning": 0}})
         (result,) = health.run(ctx)["results"]
     assert result["status"] == "warning" and result["evidence"].endswith(" over own_p95_ms.warning=0")
-
-
-@pytest.mark.parametrize("deadline", [0, -1, float("nan")])
-def test_a_deadline_is_above_zero(deadline: float) -> None:
-    with pytest.raises(McpError, match="is not above 0 seconds"):
-        health.run(context(deadline=deadline))
 
 
 def test_statuses_to_fail_on_are_checked() -> None:

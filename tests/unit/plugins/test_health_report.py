@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from ansible_collections.pratikoai.mcp_servers.plugins.module_utils import (
+    health_kind,
     health_report,
     health_report_data,
     health_report_runs,
@@ -21,18 +22,25 @@ from ansible_collections.pratikoai.mcp_servers.plugins.module_utils.context impo
 
 from tests.support import health_world as world
 
+BEFORE_NOW = "2026-11-23T06:00:00Z"
 SHAPE = {"environment", "check", "kind", "status", "latency_ms", "evidence", "since", "next_step"}
 
 
 def build(*parts, now=world.NOW):
     """Build the report of these environments."""
-    previous = {part["environment"]: health_report_runs.usable(part["previous"]) for part in parts}
+    previous = {part["environment"]: health_report_runs.usable(part["previous"], now) for part in parts}
     return health_report_data.build(list(parts), previous, now)
 
 
 def statuses(*given):
     """Return an environment whose checks have these statuses."""
     return [world.result(f"check {place}", status) for place, status in enumerate(given)]
+
+
+@pytest.fixture(autouse=True)
+def _stopped_clock(monkeypatch):
+    """It is always the same time."""
+    monkeypatch.setattr(health_report, "clock", lambda: datetime.fromisoformat(world.NOW).astimezone(UTC))
 
 
 def run(directory: Path, parts, check_mode=False, **more):
@@ -52,8 +60,8 @@ def test_counts_are_integers_that_add_up_and_the_worst_is_first():
     assert [report[key] for key in parts] == [2, 2, 3, 34]
     assert sum(report[key] for key in parts) == report["total_checks"] == len(report["results"]) == 41
     assert all(type(report[key]) is int for key in (*parts, "total_checks", "exit_status"))
-    order = [health_report_runs.STATUSES.index(row["status"]) for row in report["results"]]
-    assert order == sorted(order)
+    order = [health_kind.STATUSES.index(row["status"]) for row in report["results"]]
+    assert order == sorted(order, reverse=True)
     assert all(set(row) == SHAPE for row in report["results"])
     assert report["status"] == "critical"
     assert report["timestamp"] == world.NOW
@@ -65,8 +73,10 @@ def test_counts_are_integers_that_add_up_and_the_worst_is_first():
     [
         (["healthy"], True, 0),
         (["healthy", "warning"], True, 1),
-        (["unknown"], True, 1),
+        (["unknown", "healthy"], True, 1),
+        (["unknown", "unknown"], True, 3),
         (["unknown"], False, 3),
+        ([], True, 3),
         (["warning", "unknown"], False, 3),
         (["critical", "healthy"], True, 2),
         (["critical"], False, 2),
@@ -82,6 +92,26 @@ def test_nothing_at_all_is_unknown_and_never_healthy():
     assert (report["status"], report["exit_status"], report["total_checks"]) == ("unknown", 3, 0)
     report, _ = build(world.part("one", [], checked=False))
     assert (report["environments"][0]["status"], report["exit_status"]) == ("unknown", 3)
+
+
+def test_where_everything_is_unknown_no_check_could_run():
+    report, _ = build(
+        world.part("one", statuses("unknown", "unknown")), world.part("two", statuses("unknown", "healthy"))
+    )
+    assert [row["checked"] for row in report["environments"]] == [False, True]
+
+
+def test_two_results_of_one_name_are_both_told():
+    own = [world.result("token", "critical"), world.result("token"), world.result("token (2)"), world.result("token")]
+    report, documents = build(world.part("one", own), world.part("two", own[:1]))
+    assert sorted(row["check"] for row in report["results"] if row["environment"] == "one") == [
+        "token",
+        "token (2)",
+        "token (2) (2)",
+        "token (3)",
+    ]
+    assert documents["one"]["runs"][-1]["statuses"]["token"] == "critical"
+    assert [row["check"] for row in report["results"] if row["environment"] == "two"] == ["token"]
 
 
 def test_a_status_that_nobody_knows_is_unknown():
@@ -120,11 +150,11 @@ def test_the_source_may_know_an_earlier_time():
     assert report["results"][0]["since"] == "2026-11-22T01:00:00Z"
 
 
-def test_fifty_runs_are_kept_with_what_was_timed():
+def test_fifty_runs_are_kept():
     report, documents = build(world.part("one", [world.result("mcp")], previous=world.history(["mcp"], 50)))
     runs = documents["one"]["runs"]
     assert len(runs) == 50
-    assert runs[-1] == {"at": world.NOW, "statuses": {"mcp": "healthy"}, "p95": {"mcp": 14.2}}
+    assert runs[-1] == {"at": world.NOW, "statuses": {"mcp": "healthy"}}
     assert report["environments"][0]["runs"] == runs
 
 
@@ -146,17 +176,71 @@ def test_of_a_check_that_is_gone_for_fifty_runs_nothing_is_kept():
         {},
         {"format": 2, "runs": [{}]},
         {"format": 1, "runs": "all", "since": "ever"},
-        {"format": 1, "runs": [None, {"at": 1}, {"at": "x", "statuses": {"a": "fine"}, "p95": {}}], "since": {"a": 1}},
-        {"format": 1, "runs": [], "since": {"a": {"status": "fine", "since": "x"}, "b": {"status": "healthy"}}},
+        {"format": 1, "runs": [None, {"at": 1}, {"at": BEFORE_NOW, "statuses": {"a": "fine"}}], "since": {"a": 1}},
+        {"format": 1, "runs": [{"at": BEFORE_NOW, "statuses": {"a": ["healthy"]}}], "since": {"a": {"status": {}}}},
+        {"format": 1, "runs": [{"at": "9999-01-01T00:00:00Z", "statuses": {}}, {"at": "9999", "statuses": {}}]},
+        {"format": 1, "runs": [{"at": "2026-13-01T00:00:00Z", "statuses": {}}, {"at": "", "statuses": {}}]},
+        {"format": 1, "since": {"a": {"status": "fine", "since": BEFORE_NOW}, "b": {"status": "healthy"}}},
+        {"format": 1, "since": {"a": {"status": "healthy", "since": "0001 forever"}}},
+        {"format": 1, "since": {"a": {"status": "healthy", "since": "2026-11-24T00:00:00Z"}}},
     ],
 )
-def test_a_broken_document_is_none(document):
-    assert health_report_runs.usable(document) == health_report_runs.empty()
+def test_what_cannot_be_is_not_believed(document):
+    assert health_report_runs.usable(document, world.NOW) == health_report_runs.empty()
 
 
-def test_the_copy_on_this_machine_counts_where_it_is_newer(tmp_path):
+def test_what_somebody_put_beside_the_runs_goes_nowhere():
+    run_of = {
+        "at": BEFORE_NOW,
+        "statuses": {f"check {place}": "healthy" for place in range(1000)},
+        "p95": {"a": float("nan")},
+    }
+    since = {f"check {place}": {"status": "healthy", "since": BEFORE_NOW, "more": "x" * 99} for place in range(1000)}
+    found = health_report_runs.usable({"format": 1, "runs": [run_of] * 99, "since": since, "more": 1}, world.NOW)
+    assert len(found["runs"]) == 50 and len(found["since"]) == 200
+    assert len(found["runs"][0]["statuses"]) == 200 and set(found["runs"][0]) == {"at", "statuses"}
+    assert found["since"]["check 0"] == {"status": "healthy", "since": BEFORE_NOW}
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_clock_that_is_a_little_ahead_loses_no_run():
+    ahead = {"format": 1, "runs": [{"at": "2026-11-23T07:02:00Z", "statuses": {}}], "since": {}}
+    assert health_report_runs.usable(ahead, world.NOW)["runs"] == ahead["runs"]
+
+
+def test_the_runs_of_the_state_and_of_this_machine_are_put_together(tmp_path):
+    copy = world.history(["mcp", "redis"], 2)
+    copy["runs"][1]["at"] = "2026-11-23T06:55:00Z"
+    copy["since"]["mcp"]["since"] = "2026-11-01T00:00:00Z"
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "health-runs.json").write_text(json.dumps(copy))
+    part = world.part("one", [world.result("mcp"), world.result("redis")], previous=world.history(["mcp"], 3))
+    result, _ = run(tmp_path, [part])
+    known = result["runs"]["one"]
+    assert [item["at"][11:16] for item in known["runs"]] == ["06:30", "06:40", "06:50", "06:55", "07:00"]
+    # The earlier word on a status that is the same, from wherever it is known.
+    assert known["since"]["mcp"]["since"] == "2026-11-01T00:00:00Z"
+    assert known["since"]["redis"]["since"] == world.before(30000)
+
+
+def test_a_copy_that_somebody_poisoned_takes_nothing_away(tmp_path):
+    (tmp_path / "one").mkdir()
+    bad = {
+        "format": 1,
+        "runs": [{"at": "9999", "statuses": {}}],
+        "since": {"mcp": {"status": "healthy", "since": "0001"}},
+    }
+    (tmp_path / "one" / "health-runs.json").write_text(json.dumps(bad))
     part = world.part("one", [world.result("mcp")], previous=world.history(["mcp"], 3))
-    run(tmp_path, [part])
+    result, _ = run(tmp_path, [part])
+    assert len(result["runs"]["one"]["runs"]) == 4
+    assert result["report"]["results"][0]["since"] == world.before(30000)
+    (tmp_path / "one" / "health-runs.json").write_text("[" * 100000)
+    assert len(run(tmp_path, [part])[0]["runs"]["one"]["runs"]) == 4
+
+
+def test_what_only_this_machine_knows_is_not_lost(tmp_path):
+    run(tmp_path, [world.part("one", [world.result("mcp")], previous=world.history(["mcp"], 3))])
     result, _ = run(tmp_path, [world.part("one", [world.result("mcp")])])
     assert len(result["runs"]["one"]["runs"]) == 5
     assert (tmp_path / "one" / "health-runs.json").exists()
@@ -184,7 +268,8 @@ def test_it_writes_json_page_and_what_a_script_waits_for(tmp_path):
     assert result["changed"] is False
 
 
-def test_the_time_is_of_now_in_utc(tmp_path):
+def test_the_time_is_of_now_in_utc(tmp_path, monkeypatch):
+    monkeypatch.undo()
     result, _ = run(tmp_path, [world.part("one", [])])
     seen = datetime.fromisoformat(result["report"]["timestamp"])
     assert abs((health_report.clock() - seen).total_seconds()) < 5

@@ -54,7 +54,7 @@ class Reader(html.parser.HTMLParser):
 
 def report_of(*parts: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the report of these environments."""
-    previous = {part["environment"]: health_report_runs.usable(part["previous"]) for part in parts}
+    previous = {part["environment"]: health_report_runs.usable(part["previous"], world.NOW) for part in parts}
     return health_report_data.build(list(parts), previous, world.NOW)[0]
 
 

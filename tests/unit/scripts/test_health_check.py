@@ -27,13 +27,14 @@ printf '%s\\n' "$@" >"$NOTES/arguments"
 env >"$NOTES/environment"
 pwd >"$NOTES/folder"
 echo "TASK [Look] noise"
+[ -z "${SAYS:-}" ] || echo "$SAYS"
 [ -z "${SLEEP:-}" ] || sleep "$SLEEP"
 [ -z "${CHECKS:-}" ] || exit 0
 [ -z "${DIES:-}" ] || { echo "[ERROR]: $DIES"; exit 4; }
 for argument; do
     case $argument in *mcp_health_copy_dir*) folder=$(printf '%s' "$argument" | sed 's/.*: "\\(.*\\)"}/\\1/') ;; esac
 done
-echo '{"total_checks": 1}' >"$folder/health.json"
+printf '{\\n  "exit_status": %s,\\n  "total_checks": 1\\n}\\n' "${STATUS:-0}" >"$folder/health.json"
 echo 'the table' >"$folder/health.txt"
 [ "${PAGE:-}" = none ] || echo "${PAGE:-reports/health.html}" >"$folder/page"
 echo "${STATUS:-0}" >"$folder/exit-status"
@@ -119,14 +120,65 @@ def test_it_looks_at_what_was_asked_for(
     assert checkout.noted("folder") == [str(checkout.root)]
 
 
-@pytest.mark.parametrize("status", ["0", "1", "2", "3"])
-@pytest.mark.parametrize("ends", ["0", "2"])
-def test_it_ends_as_the_report_says_and_not_as_the_playbook(checkout: Checkout, status: str, ends: str) -> None:
-    assert checkout.run("console", STATUS=status, ENDS=ends)[:2] == (int(status), "the table\n")
+def json_of(status: int) -> str:
+    """Return what the stand-in's JSON is."""
+    return f'{{\n  "exit_status": {status},\n  "total_checks": 1\n}}\n'
+
+
+@pytest.mark.parametrize(("status", "ends"), [("0", "0"), ("1", "0"), ("2", "0"), ("3", "0"), ("2", "2"), ("2", "4")])
+def test_it_ends_as_the_report_says(checkout: Checkout, status: str, ends: str) -> None:
+    assert checkout.run("console", STATUS=status, ENDS=ends) == (int(status), "the table\n", "")
+
+
+@pytest.mark.parametrize("status", ["0", "1", "3"])
+def test_a_playbook_that_failed_without_anything_critical_is_never_taken_for_well(
+    checkout: Checkout, status: str
+) -> None:
+    ended, stdout, stderr = checkout.run("console", STATUS=status, ENDS="2", SAYS="fatal: [gone]: nope")
+    assert (ended, stdout) == (3, "the table\n")
+    assert "ended with 2, and nothing critical explains it" in stderr and "[gone]: nope" in stderr
+    assert stderr.count("\n") == 1
+    ended, stdout, stderr = checkout.run("json", STATUS=status, ENDS="2")
+    assert (ended, stdout) == (3, json_of(3)) and "--verbose" in stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_what_could_not_be_told_is_not_well(checkout: Checkout, form: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [str(checkout.root / "scripts" / "health-check.sh"), form],
+            env={**os.environ, "NOTES": str(checkout.notes)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 3 and "could not be written" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"LC_ALL": "C"}, False),
+        ({"LANG": "POSIX"}, False),
+        ({"LC_ALL": "C.utf8"}, True),
+        ({"LANG": "de_DE.UTF-8"}, True),
+        ({}, True),
+    ],
+)
+def test_ansible_gets_a_locale_that_it_takes(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], kept: bool
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    assert checkout.run(**given)[0] == 0
+    seen = dict(line.split("=", 1) for line in checkout.noted("environment") if line.startswith(("LC_ALL=", "LANG=")))
+    assert seen == given if kept else seen["LC_ALL"].lower().replace("-", "").endswith(".utf8")
 
 
 def test_each_format_says_its_own_and_nothing_else(checkout: Checkout) -> None:
-    assert checkout.run("json") == (0, '{"total_checks": 1}\n', "")
+    assert checkout.run("json") == (0, json_of(0), "")
     assert checkout.run("console") == (0, "the table\n", "")
     assert checkout.run("report") == (0, f"the table\npage: {checkout.root}/reports/health.html\n", "")
     assert checkout.run("report", PAGE="/else where/h.html")[1] == "the table\npage: /else where/h.html\n"
@@ -136,7 +188,7 @@ def test_each_format_says_its_own_and_nothing_else(checkout: Checkout) -> None:
 
 def test_what_ansible_says_is_shown_on_request_and_never_on_standard_output(checkout: Checkout) -> None:
     status, stdout, stderr = checkout.run("--verbose", "json")
-    assert (status, json.loads(stdout)) == (0, {"total_checks": 1})
+    assert (status, stdout) == (0, json_of(0))
     assert "noise" in stderr
 
 
@@ -188,7 +240,7 @@ def test_a_playbook_that_wrote_no_report_is_said_with_its_reason(checkout: Check
 
 def test_in_check_mode_there_is_no_report(checkout: Checkout) -> None:
     status, _, stderr = checkout.run("all", "--", "--check", CHECKS="yes")
-    assert status == 3 and "in check mode there is none" in stderr
+    assert status == 3 and "with --check, --list-tasks and the like there is none" in stderr
 
 
 def test_without_a_virtual_environment_path_is_searched_and_else_it_says_what_to_do(
@@ -213,7 +265,7 @@ def test_it_can_be_called_by_a_link(checkout: Checkout, tmp_path: Path) -> None:
     link.symlink_to(checkout.root / "scripts" / "health-check.sh")
     environment = {**os.environ, "NOTES": str(checkout.notes), "CDPATH": "/"}
     ended = subprocess.run([str(link), "json"], capture_output=True, text=True, check=False, env=environment)
-    assert (ended.returncode, ended.stdout) == (0, '{"total_checks": 1}\n')
+    assert (ended.returncode, ended.stdout) == (0, json_of(0))
 
 
 def test_in_the_sandbox_the_persons_own_aws_stays_out(checkout: Checkout) -> None:
