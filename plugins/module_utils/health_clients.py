@@ -19,6 +19,8 @@ Wanted = tuple[str, t.Optional[str], bool]  # noqa: UP045  # ansible-test's pyli
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
+# Longer than any function of ours may take.
+PATIENT_SECONDS = 60
 ATTEMPTS = 3
 LEAST_CONNECTIONS = 10
 
@@ -35,6 +37,19 @@ def short_config(given: Mapping[str, t.Any] | None, connections: int) -> dict[st
     config["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
     config["max_pool_connections"] = max(connections, LEAST_CONNECTIONS)
     return config
+
+
+def patient_config(given: Mapping[str, t.Any] | None) -> dict[str, t.Any] | None:
+    """Return botocore's configuration of a client that invokes functions.
+
+    One that is given up on goes on all the same, and the next attempt would run it once more.
+
+    :param given: the task's ``aws_config``
+    """
+    config = dict(given or {})
+    if config.get("read_timeout"):
+        config["read_timeout"] = max(config["read_timeout"], PATIENT_SECONDS)
+    return config or None
 
 
 class Clients:
@@ -65,11 +80,10 @@ class Clients:
                 made.set_exception(error)
 
     def _make(self, service: str, region: str | None, patient: bool) -> t.Any:
-        if patient:
-            return self._ctx.client(service, region)
         params = self._ctx.params
         given = params.get("aws_config")
-        params["aws_config"] = short_config(given, self._uses[service, region, patient])
+        uses = self._uses[service, region, patient]
+        params["aws_config"] = patient_config(given) if patient else short_config(given, uses)
         try:
             return self._ctx.make_client(service, region)
         finally:

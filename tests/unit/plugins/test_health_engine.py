@@ -361,6 +361,15 @@ def test_a_config_of_the_plays_own_is_kept_where_it_is_not_about_time() -> None:
     assert config["max_pool_connections"] == 10
 
 
+def test_a_function_that_takes_its_time_is_not_invoked_again_by_a_hurried_play() -> None:
+    assert health_clients.patient_config({"read_timeout": 4, "connect_timeout": 2}) == {
+        "read_timeout": 60, "connect_timeout": 2,
+    }  # fmt: skip
+    assert health_clients.patient_config({"read_timeout": 90}) == {"read_timeout": 90}
+    assert health_clients.patient_config({"connect_timeout": 2}) == {"connect_timeout": 2}
+    assert health_clients.patient_config(None) is None
+
+
 def test_slow_clients_delay_nobody_else() -> None:
     def make(_service: str, _region: str | None) -> t.Any:
         time.sleep(30)
