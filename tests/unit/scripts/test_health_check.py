@@ -42,6 +42,15 @@ exit "${ENDS:-0}"
 """
 
 
+INTERRUPTIONS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def with_signals() -> None:
+    """Let signals arrive as in a person's shell: what runs in the background ignores some, and sh keeps that."""
+    for number in INTERRUPTIONS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Checkout:
     """A checkout with a stand-in for ansible-playbook, at a path that is easily mistaken."""
 
@@ -70,6 +79,7 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=with_signals,
         )
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
@@ -276,7 +286,7 @@ def test_in_the_sandbox_the_persons_own_aws_stays_out(checkout: Checkout) -> Non
     assert "AWS_PROFILE=mine" in checkout.noted("environment")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", INTERRUPTIONS)
 def test_interrupted_it_leaves_nothing_and_knows_nothing(checkout: Checkout, number: int) -> None:
     process = checkout.start("json", SLEEP="30")
     until = time.monotonic() + 20
