@@ -34,7 +34,8 @@ Usage: scripts/health-check.sh [--sandbox] [--verbose] [all|local|staging|produc
   --verbose   show on standard error what ansible-playbook says
 
 Ends with 2: something is critical; 3: an unknown environment, a bad option, or an environment where no check could run
-or that ansible-playbook did not get to; 1: something is a warning or unknown; 0: everything is healthy. Each number is only looked at where none before it is due.
+or that ansible-playbook did not get to; 1: something is a warning or unknown; 0: everything is healthy. A number stands
+only where none before it does.
 END
 }
 
