@@ -208,6 +208,12 @@ if ! { read -r status <"$scratch/exit-status"; } 2>/dev/null; then
     reason=$(in_words "$said")
     [ "$ended" -ne 0 ] || reason="with --check, --list-tasks and the like there is none. For that: \
 ansible-playbook playbooks/health.yml --check"
+    case $reason in
+        *'module_defaults group pratikoai.mcp_servers'*)
+            cannot "ansible-playbook does not find the collection pratikoai.mcp_servers. Link this checkout, and make the \
+virtual environment: make venv"
+            ;;
+    esac
     cannot "ansible-playbook ended with $ended and wrote no report: $reason  All of it: the same command with --verbose"
 fi
 # It fails on purpose where something is critical. Where nothing is, somebody or something is missing in the report.

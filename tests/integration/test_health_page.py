@@ -65,16 +65,6 @@ def url(report: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory) -> s
     return path.as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[browsers.Browser]:
-    """Start a Chromium."""
-    binary = browsers.find()
-    if not binary:
-        pytest.skip(f"none of {', '.join(browsers.NAMES)} is on PATH; on Debian: apt-get install chromium")
-    with browsers.started(binary, tmp_path_factory.mktemp("profile")) as running:
-        yield running
-
-
 def at(report: t.Any, pointer: str) -> t.Any:
     """Return what a JSON pointer names."""
     for step in pointer.split("/")[1:]:

@@ -286,6 +286,12 @@ def test_in_the_sandbox_the_persons_own_aws_stays_out(checkout: Checkout) -> Non
     assert "AWS_PROFILE=mine" in checkout.noted("environment")
 
 
+def test_a_checkout_that_is_not_linked_says_how_to(checkout: Checkout) -> None:
+    said = "Error loading module_defaults: could not resolve the module_defaults group pratikoai.mcp_servers.mcp"
+    code, stdout, stderr = checkout.run(DIES=said)
+    assert (code, stdout) == (3, "") and stderr.count("\n") == 1 and stderr.endswith("make venv\n")
+
+
 @pytest.mark.parametrize("number", INTERRUPTIONS)
 def test_interrupted_it_leaves_nothing_and_knows_nothing(checkout: Checkout, number: int) -> None:
     process = checkout.start("json", SLEEP="30")
