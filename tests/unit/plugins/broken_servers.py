@@ -45,8 +45,12 @@ def half(connection: socket.socket, over: threading.Event) -> None:
 
 
 def leave(connection: socket.socket, _over: threading.Event) -> None:
-    """Close without a word."""
-    connection.recv(65536)
+    """End without a word."""
+    connection.shutdown(socket.SHUT_WR)
+    # Closed with a part of the request unread, the connection would be reset.
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
 
 
 @contextlib.contextmanager
