@@ -184,6 +184,7 @@ UPDATE = [
     Moment("data planned", "ExecuteChangeSet mcp-{e}-data", changed_data_waits),
     Moment("app planned", "ExecuteChangeSet mcp-{e}-app", changed_app_waits),
     Moment("published", INVOKED, published_and_not_live),
+    BEFORE_ALIAS,
     *ENDINGS,
 ]
 
@@ -258,10 +259,6 @@ def update_killed_at(world: World, moment: Moment) -> None:
 
 
 AFTER_MOVE = (before_the_audit, audit_is_written, lock_is_released)
-
-
-def test_update_before_the_alias_moves(never_killed: tuple[World, dict[str, t.Any]]) -> None:
-    update_killed_at(never_killed[0], BEFORE_ALIAS)
 
 
 @pytest.mark.proof

@@ -133,9 +133,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(fault, marks=[] if fault == "token" else pytest.mark.proof) for fault in BAD]
-)
+# Its short form, without load, is in test_release.py.
+@pytest.mark.proof
+@pytest.mark.parametrize("fault", BAD)
 def test_a_bad_release(site: Site, fault: str) -> None:
     before = site.world.traffic()
     with site.load(f"bad-release-{fault.replace(' ', '-')}") as load:
@@ -219,9 +219,9 @@ ROTATIONS = {
 }
 
 
-@pytest.mark.parametrize(
-    "secret", [pytest.param(name, marks=[] if name == "secrets" else pytest.mark.proof) for name in ROTATIONS]
-)
+# Its short form is in test_secret_rotation.py.
+@pytest.mark.proof
+@pytest.mark.parametrize("secret", ROTATIONS)
 def test_a_rotation(site: Site, secret: str) -> None:
     playbook, option, rotated = ROTATIONS[secret]
     before = secret_values(site.world)

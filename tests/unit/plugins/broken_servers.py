@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 PEM = serialization.Encoding.PEM
+# Enough for what gives up after half a second, also on a busy machine; these servers never end by themselves.
+SECONDS = 4.0
 PLAIN = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
