@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 PEM = serialization.Encoding.PEM
-# Enough for what gives up after half a second, also on a busy machine; these servers never end by themselves.
-SECONDS = 4.0
 PLAIN = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+# Enough for what gives up after half a second, also on a busy machine; what hangs does so for half a minute.
+SECONDS = 4.0
 
 
 def hang(connection: socket.socket, over: threading.Event) -> None:
